@@ -1,0 +1,53 @@
+# The interpreter that makes .venv: any Python from 3.11 on, `make PYTHON=python3.12 setup`.
+PYTHON = python3
+# More arguments for the command behind test, bench and lock: `make test ARGS="-k urls -x"`.
+ARGS =
+
+VENV = .venv
+RUN = $(VENV)/bin/python -m
+INSTALLED = $(VENV)/.installed
+
+.PHONY: setup demo test bench lint format lock clean
+
+setup: $(INSTALLED)
+
+# The pinned sets are complete, so pip has nothing to resolve (older ones fail at lxml's extras).
+$(INSTALLED): requirements.txt requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit("rfinews needs Python 3.11 or newer: make setup PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) pip install --quiet --disable-pip-version-check --no-deps -r requirements-dev.txt
+	@touch $@
+
+demo: setup
+	$(RUN) fixtures.demo
+
+test: setup
+	$(RUN) pytest $(ARGS)
+
+bench: setup
+	$(RUN) tests.benchmarks $(ARGS)
+
+lint: setup
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+format: setup
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+# Keeps the pinned versions that still fit pyproject.toml; `make lock ARGS=--upgrade` takes the newest.
+# requirements.txt starts as a copy of the development set: what is tested is what crawls.
+LOCK = $(RUN) uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url \
+	--custom-compile-command "make lock" pyproject.toml
+
+lock: setup
+	$(RUN) pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(LOCK) --extra dev --output-file requirements-dev.txt $(ARGS)
+	cp requirements-dev.txt requirements.txt
+	$(LOCK) --output-file requirements.txt
+
+# Leaves .venv and data/ alone.
+clean:
+	rm -rf build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find rfinews tests fixtures -name __pycache__ -exec rm -rf {} +

@@ -1,0 +1,5 @@
+"""What `scrapyd-deploy` runs to build the egg; the metadata stands in pyproject.toml."""
+
+from setuptools import setup
+
+setup()
