@@ -1,0 +1,1 @@
+"""Text in, typed data out: no Scrapy, no network, no files."""
