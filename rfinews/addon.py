@@ -1,0 +1,90 @@
+"""Settings that follow from other settings, whether those come from settings.py, -s or a spider."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+from urllib.parse import quote
+
+from scrapy.crawler import Crawler
+from scrapy.settings import BaseSettings
+
+from rfinews import __version__
+from rfinews.downloader import mirror_base
+from rfinews.items import FIELDS
+
+MIRROR_HANDLER = "rfinews.downloader.MirrorDownloadHandler"
+
+
+def user_agent(contact: str | None) -> str:
+    """What the crawler calls itself; `contact` is a web or mail address of whoever runs it.
+
+    Raises ValueError, one line for the user, for a contact that has no place in a header.
+
+    >>> user_agent("https://example.org/crawler").partition("/")[2].partition(" ")[2]
+    '(+https://example.org/crawler)'
+    """
+    name = f"rfinews/{__version__}"
+    if not contact:
+        return name
+    if not re.fullmatch(r"[!-'*-~]+", contact):
+        raise ValueError(
+            "RFINEWS_CONTACT must be a web or mail address, ASCII, without blanks or parentheses, "
+            f"not {contact!r}"
+        )
+    return f"{name} (+{contact})"
+
+
+def check_settings(settings: BaseSettings) -> None:
+    """Raise ValueError, one line for the user, for a setting of the project's own that is malformed."""
+    user_agent(settings["RFINEWS_CONTACT"])
+    if settings["RFINEWS_MIRROR"]:
+        mirror_base(settings["RFINEWS_MIRROR"])
+    if settings["RFINEWS_COMPRESS"] not in (None, "", "gz"):
+        raise ValueError(f"RFINEWS_COMPRESS must be gz, not {settings['RFINEWS_COMPRESS']!r}")
+    for name in ("RFINEWS_RETRY_BACKOFF", "RFINEWS_RETRY_AFTER_MAX", "RFINEWS_REFUSALS_MAX"):
+        try:
+            settings.getfloat(name)
+        except ValueError:
+            raise ValueError(f"{name} must be a number, not {settings[name]!r}") from None
+
+
+def new_crawl_id(spider: str, job: str | None) -> str:
+    """Return ``<spider>-<YYYYMMDD>T<HHMMSS>Z-<Scrapyd job id, or 8 hex digits>`` (CONTRACT section 5).
+
+    >>> new_crawl_id("feedx", "6487ec79947edab326d6db28a2d86511e8247444")[-41:]
+    '-6487ec79947edab326d6db28a2d86511e8247444'
+    """
+    job = re.sub(r"[^\w.-]", "_", job) if job else secrets.token_hex(4)
+    return f"{spider}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{job}"
+
+
+class RfinewsAddon:
+    """Composes Scrapy's settings from the project's own. ValueError for one that is malformed."""
+
+    def __init__(self, crawl_id: str) -> None:
+        self.crawl_id = crawl_id
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        job = getattr(crawler.spider, "_job", None)
+        return cls(new_crawl_id(crawler.spidercls.name, job))
+
+    def update_settings(self, settings: BaseSettings) -> None:
+        check_settings(settings)
+        settings.set("USER_AGENT", user_agent(settings["RFINEWS_CONTACT"]), "addon")
+        if settings["RFINEWS_MIRROR"]:
+            settings["DOWNLOAD_HANDLERS"]["http"] = MIRROR_HANDLER
+            settings["DOWNLOAD_HANDLERS"]["https"] = MIRROR_HANDLER
+            settings.set("HTTPPROXY_ENABLED", False, "addon")  # it is the mirror's way, not ours
+        settings.set("RFINEWS_CRAWL_ID", self.crawl_id, "addon")
+        settings.set("FEED_EXPORT_FIELDS", list(FIELDS), "addon")
+        directory = Path(settings["RFINEWS_DATA_DIR"]).absolute() / "articles"
+        feed: dict[str, object] = {"format": "jsonlines", "overwrite": True}
+        suffix = ".jsonl"
+        if settings["RFINEWS_COMPRESS"] == "gz":
+            suffix = ".jsonl.gz"
+            feed["postprocessing"] = ["scrapy.extensions.postprocessing.GzipPlugin"]
+        path = quote(str(directory / f"{self.crawl_id}{suffix}"))
+        settings.set("FEEDS", {f"file://{path}": feed}, "addon")  # -o, -O and FEEDS beat it
