@@ -1,0 +1,8 @@
+"""Signals of rfinews' own, sent through ``crawler.signals`` to `rfinews.crawl_log.CrawlLog`."""
+
+#: An address was found that the crawl must account for. Arguments: ``url`` (str).
+address_discovered = object()
+
+#: What became of a discovered address. Arguments: ``url`` (str), ``outcome`` (str, one of CONTRACT
+#: section 5), ``detail`` (str or None).
+address_settled = object()
