@@ -125,7 +125,11 @@ def crawl(tmp_path: Path) -> Callable[..., Crawl]:
         runs += 1
         data_dir = data_dir or tmp_path / "data"
         before = files_in(data_dir)
-        every_setting: dict[str, object] = {"DOWNLOAD_DELAY": 0.001, "AUTOTHROTTLE_ENABLED": 0, "RFINEWS_RETRY_BACKOFF": 0}
+        every_setting: dict[str, object] = {
+            "DOWNLOAD_DELAY": 0.001,
+            "AUTOTHROTTLE_ENABLED": 0,
+            "RFINEWS_RETRY_BACKOFF": 0,
+        }
         every_setting |= {"LOG_LEVEL": "INFO"}
         if mirror:
             every_setting["RFINEWS_MIRROR"] = mirror.url

@@ -1,0 +1,1 @@
+"""Spiders: discover, request, and yield what parsers return."""

@@ -1,0 +1,141 @@
+"""``scrapy crawl archive -a path=FILE_OR_DIR``: Markdown archives (CONTRACT section 7), no network."""
+
+from asyncio import sleep
+from collections.abc import AsyncIterator, Iterator
+from itertools import pairwise
+from os import fsencode
+from pathlib import Path
+from typing import Any
+
+from scrapy import Request, Spider
+from scrapy.http import Response
+from twisted.python.failure import Failure
+
+from rfinews.arguments import Argument, existing_path, read_arguments
+from rfinews.items import Article, NotRfi, article_at
+from rfinews.markup import TooDeep, content_hash
+from rfinews.parsers.archive import Document, NotADocument, read_document
+from rfinews.parsers.feedx import read_payload
+from rfinews.signals import address_discovered, address_settled
+from rfinews.text import decode
+from rfinews.urls import canonical_url
+
+SUFFIXES = (".md", ".markdown")
+_AT_ONCE = 100
+
+
+class ArchiveSpider(Spider):
+    """Yields the revisions of each address from the oldest feed date to the newest.
+
+    Of documents with the same text in a row the newest stands for all. Only paths and addresses
+    are kept in memory; a document is read again when its turn comes.
+
+    Each address is a request for its newest document, not an item that `start` yields: Scrapy 2.19
+    waits for ever for such an item when the crawl is stopped (`Scraper.close_spider_async`).
+    """
+
+    name = "archive"
+    arguments = {"path": Argument(existing_path, "an existing file or directory", required=True)}
+    custom_settings = {
+        "DOWNLOAD_HANDLERS": {
+            "file": "scrapy.core.downloader.handlers.file.FileDownloadHandler",
+            **dict.fromkeys(("http", "https", "data", "ftp", "s3")),
+        },
+        "DOWNLOADER_MIDDLEWARES_BASE": {},  # they are about the network
+        "DOWNLOADER_MIDDLEWARES": {},
+        "DOWNLOAD_DELAY": 0,
+        "AUTOTHROTTLE_ENABLED": False,
+        "CONCURRENT_REQUESTS_PER_DOMAIN": 16,
+    }
+
+    def __init__(self, **kwargs: str) -> None:
+        super().__init__(_job=kwargs.get("_job"))
+        options = read_arguments(self.arguments, kwargs)
+        self.given_arguments = {name: kwargs[name] for name in options}
+        self.path: Path = options["path"]
+
+    async def start(self) -> AsyncIterator[Request]:
+        dated = []
+        for number, path in enumerate(self.paths()):
+            if number % _AT_ONCE == 0:
+                await sleep(0)  # lets the crawl be stopped
+            if (document := self.document(path)) is not None:
+                self.send(address_discovered, url=document.url)
+                dated.append((document.feed_date or "", path, canonical_url(document.url)))
+        groups: dict[str, list[Path]] = {}
+        for _, path, canonical in sorted(dated):
+            groups.setdefault(canonical, []).append(path)
+        for *older, newest in groups.values():
+            yield Request(
+                newest.absolute().as_uri(),
+                callback=self.parse_documents,
+                errback=self.unreadable,
+                cb_kwargs={"older": older, "newest": newest},
+                dont_filter=True,
+            )
+
+    def parse_documents(
+        self, response: Response, older: list[Path], newest: Path
+    ) -> Iterator[Article]:
+        documents = [self.document(path) for path in older]
+        documents.append(self.document(newest, response.body))
+        articles = [a for d in documents if d is not None and (a := self.article(d)) is not None]
+        for article, newer in pairwise(articles):
+            if _content(article) != _content(newer):
+                yield article
+            else:
+                self.settle(article.address, "duplicate", article.canonical_url)
+        yield from articles[-1:]
+
+    def unreadable(self, failure: Failure) -> None:
+        path = failure.request.cb_kwargs["newest"]  # type: ignore[attr-defined]
+        self.lost(path, failure.getErrorMessage())
+
+    def paths(self) -> list[Path]:
+        """List the documents below the path given, or that path itself."""
+        if self.path.is_file():
+            return [self.path]
+        found = (path for path in self.path.rglob("*") if path.suffix in SUFFIXES)
+        return [path for path in found if path.is_file() or not path.exists()]  # or a broken link
+
+    def document(self, path: Path, content: bytes | None = None) -> Document | None:
+        """Read a document; one that cannot be read is settled under its name."""
+        try:
+            return read_document(decode(path.read_bytes() if content is None else content))
+        except OSError as error:
+            self.lost(path, error.strerror or str(error))
+        except NotADocument as error:
+            self.lost(path, str(error))
+        return None
+
+    def lost(self, path: Path, reason: str) -> None:
+        name = path.name if path == self.path else str(path.relative_to(self.path))
+        name = fsencode(name).decode("utf-8", "backslashreplace")
+        self.send(address_discovered, url=name)
+        self.settle(name, "parse", reason)
+
+    def article(self, document: Document) -> Article | None:
+        try:
+            article = article_at(document.url)
+            article.source, article.feed_date = "archive", document.feed_date
+            article.address = document.url
+            read_payload(article, document.title, document.payload)
+            if article.is_complete:
+                return article
+            missing = "no content" if article.headline else "no title"
+            self.settle(document.url, "invalid", missing)
+        except NotRfi as error:
+            self.settle(document.url, error.outcome, str(error))
+        except TooDeep as error:
+            self.settle(document.url, "parse", str(error))
+        return None
+
+    def settle(self, url: str, outcome: str, detail: str) -> None:
+        self.send(address_settled, url=url, outcome=outcome, detail=detail)
+
+    def send(self, signal: object, **arguments: Any) -> None:
+        self.crawler.signals.send_catch_log(signal, **arguments)
+
+
+def _content(article: Article) -> str:
+    return content_hash(article.headline, article.description, article.article_body)
