@@ -334,6 +334,7 @@ def is_private_host(url: str) -> bool:
     return not ip.is_global or ip.is_multicast or ip.is_reserved
 
 
+@lru_cache(maxsize=256)  # each article asks several questions about its one address
 def _read(url: str) -> _Address | None:
     """The parts of an http(s) address, ``None`` for other text."""
     text = url.strip(_EDGES)
