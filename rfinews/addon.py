@@ -14,6 +14,11 @@ from rfinews import __version__
 from rfinews.downloader import mirror_base
 from rfinews.items import FIELDS
 
+_NUMBERS: dict[str, type[int] | type[float]] = {
+    "RFINEWS_RETRY_BACKOFF": float,
+    "RFINEWS_RETRY_AFTER_MAX": float,
+    "RFINEWS_REFUSALS_MAX": int,
+}
 MIRROR_HANDLER = "rfinews.downloader.MirrorDownloadHandler"
 
 
@@ -43,11 +48,14 @@ def check_settings(settings: BaseSettings) -> None:
         mirror_base(settings["RFINEWS_MIRROR"])
     if settings["RFINEWS_COMPRESS"] not in (None, "", "gz"):
         raise ValueError(f"RFINEWS_COMPRESS must be gz, not {settings['RFINEWS_COMPRESS']!r}")
-    for name in ("RFINEWS_RETRY_BACKOFF", "RFINEWS_RETRY_AFTER_MAX", "RFINEWS_REFUSALS_MAX"):
+    if not settings["RFINEWS_DATA_DIR"]:
+        raise ValueError("RFINEWS_DATA_DIR must be a directory, not empty")
+    for name, read in _NUMBERS.items():
         try:
-            settings.getfloat(name)
+            read(settings[name])
         except ValueError:
-            raise ValueError(f"{name} must be a number, not {settings[name]!r}") from None
+            kind = "a whole number" if read is int else "a number"
+            raise ValueError(f"{name} must be {kind}, not {settings[name]!r}") from None
 
 
 def new_crawl_id(spider: str, job: str | None) -> str:

@@ -145,4 +145,4 @@ def _written(date: datetime) -> str | None:
     if date.year not in _YEARS:
         return None
     utc = date.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%M:%SZ") if utc.year in _YEARS else None
+    return f"{utc.isoformat(timespec='seconds')[:19]}Z" if utc.year in _YEARS else None

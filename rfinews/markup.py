@@ -92,8 +92,10 @@ def plain(text: str) -> str:
 
 def visible_text(node: Node) -> str:
     """Return the text of `node` on one line. Removes the code and drawings in it."""
-    for waste in node.css("script, style, svg, template"):
-        waste.decompose()
+    child = node.first_child
+    if child is not None and (child.next is not None or child.tag != "-text"):
+        for waste in node.css("script, style, svg, template"):
+            waste.decompose()
     return plain(node.text())
 
 
@@ -379,6 +381,11 @@ def _put_captions_first(table: Node) -> None:
             rows.insert_before(child, move=True)
 
 
+def _has_swallowed(noscript: Node) -> bool:
+    """Tell a ``noscript`` with an unclosed block, which takes in all that follows it."""
+    return noscript.next is None and noscript.css_first(_BLOCKS_INSIDE) is not None
+
+
 class _Writer:
     """Collects blocks. Inline content gathers in a buffer until a block begins or ends (`flush`)."""
 
@@ -445,8 +452,9 @@ class _Writer:
                 self.open(tag)
             self.wraps.append("div")
             return True
-        elif tag[0] != "-" and tag not in _DROPPED and node.first_child is not None:
-            return self.enter_inline(node, tag)
+        elif tag[0] != "-" and node.first_child is not None:
+            if tag not in _DROPPED or (tag == "noscript" and _has_swallowed(node)):
+                return self.enter_inline(node, tag)
         return False
 
     def enter_leaf(self, node: Node, tag: str) -> bool:
@@ -462,7 +470,6 @@ class _Writer:
             if inner := plain(inner.replace("&nbsp;", " ")):
                 self.html.append(f"<{wrap}>{inner}</{wrap}>")
                 self.blocks.append(unescape(inner) if "&" in inner else inner)
-                return False
         elif _is_simple(inner) and not any(self.formats):
             self.wraps.append(wrap)
             self.buffer.append(inner)
@@ -477,6 +484,8 @@ class _Writer:
             return True
         if wrap in ("td", "th") and len(self.html) == before:
             self.html.append(f"<{wrap}></{wrap}>")
+        if tag == "caption":
+            self.begin_table_again()
         return False
 
     def enter_inline(self, node: Node, tag: str) -> bool:
@@ -502,6 +511,8 @@ class _Writer:
                 self.flush()
             if self.wraps.pop() != "p" and tag in _CONTAINERS:
                 self.close(tag)
+            if tag == "caption":
+                self.begin_table_again()
         elif start := self.formats.pop():
             if self.buffer[-1] == start:
                 self.buffer.pop()
@@ -522,6 +533,12 @@ class _Writer:
         self.html.append(f"</{tag}>")
         if tag == "tr" and len(self.blocks) > block:
             self.blocks[block:] = [" ".join(self.blocks[block:])]
+
+    def begin_table_again(self) -> None:
+        """Put the table's start tag behind its caption, which stays a paragraph before it."""
+        start, block = self.marks.pop()
+        self.html.append(self.html.pop(start))
+        self.marks.append((len(self.html) - 1, block))
 
     def inline(self, markup: str, text: str) -> None:
         if plain(text):

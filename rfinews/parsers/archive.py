@@ -28,11 +28,11 @@ class Document:
 
 
 def read_document(text: str) -> Document:
-    """Read one document; YAML front matter before the header is passed over (its date is wrong).
+    r"""Read one document; YAML front matter before the header is passed over (its date is wrong).
 
     Raises `NotADocument`.
 
-    >>> read_document('<!--1699359302000-->\\n[T](https://www.rfi.fr/cn/a)\\n------\\n\\n<p>x</p>')
+    >>> read_document('<!--1699359302000-->\n[T](https://www.rfi.fr/cn/a)\n------\n\n<p>x</p>')
     Document(feed_date='2023-11-07T12:15:02Z', title='T', url='https://www.rfi.fr/cn/a', payload='<p>x</p>')
     """
     head = _HEAD.search(text)

@@ -20,7 +20,7 @@ alternates         link[rel=alternate][hreflang]
 import json
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urljoin
 
@@ -28,12 +28,20 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from rfinews import dates
 from rfinews.items import Alternate, Article, Image, Media, NotRfi, article_at
-from rfinews.markup import decode_references, is_furniture, parse, plain, render, settle_links, words
+from rfinews.markup import (
+    decode_references,
+    is_furniture,
+    parse,
+    plain,
+    render,
+    settle_links,
+    words,
+)
 from rfinews.parsers import media
 from rfinews.parsers.feedx import take_copyright
 from rfinews.parsers.headline import split_title
 from rfinews.parsers.people import people
-from rfinews.urls import canonical_url, edition_of, is_article_url, is_rfi
+from rfinews.urls import canonical_url, edition_of, is_article_url
 
 ARTICLE = "article[data-article-content], article"
 TITLE = "h1.t-content__title, article h1"
@@ -53,14 +61,58 @@ class NotAnArticle(ValueError):
     """Raised by `read_page`: the page holds no article (soft error, section page, empty answer)."""
 
 
-@dataclass(slots=True)
 class _Head:
-    """What the page says of itself outside its article: each name with its values, in page order."""
+    """What the page says of itself outside its article."""
 
-    meta: dict[str, list[str]] = field(default_factory=dict)
     canonical: str | None = None
-    alternates: list[tuple[str, str]] = field(default_factory=list)
-    data: dict[str, Any] = field(default_factory=dict)  # the article's JSON-LD object
+
+    def __init__(self, tree: LexborHTMLParser) -> None:
+        self.parts: list[LexborNode] = []
+        self.alternates: list[tuple[str, str]] = []
+        self.data: dict[str, Any] = {}  # the article's JSON-LD object
+        for part in (tree.head, tree.body):
+            if part is None:
+                continue
+            self.parts.append(part)
+            self._read_links(part)
+            self._read_json_ld(part)
+            if self.canonical and self.data:
+                break  # else a pixel in a noscript has ended the head early: nothing runs scripts
+
+    def _read_links(self, part: LexborNode) -> None:
+        for node in part.css("link[rel=canonical][href], link[hreflang][href]"):
+            attributes = node.attributes
+            href = attributes["href"] or ""
+            if language := attributes.get("hreflang"):
+                self.alternates.append((language, href))
+            else:
+                self.canonical = self.canonical or href
+
+    def _read_json_ld(self, part: LexborNode) -> None:
+        for node in part.css('script[type="application/ld+json"]'):
+            for candidate in _objects(node.text()):
+                kinds = candidate.get("@type")
+                kinds = kinds if isinstance(kinds, list) else [kinds]
+                if not any(str(kind).endswith(_ARTICLE_TYPES) for kind in kinds):
+                    continue
+                headline = self.data.get("headline")
+                if (
+                    candidate.get("headline", headline) == headline or not self.data
+                ):  # not another's
+                    self.data = {**candidate, **self.data}
+
+    @cached_property
+    def meta(self) -> dict[str, list[str]]:
+        """Each meta element's name with its values, in page order; read when first asked for."""
+        found: dict[str, list[str]] = {}
+        for part in self.parts:
+            for node in part.css("meta[content]"):
+                attributes = node.attributes
+                name = attributes.get("property") or attributes.get("name")
+                content = plain(decode_references(attributes["content"] or ""))
+                if name and content:
+                    found.setdefault(name.lower(), []).append(content)
+        return found
 
     def first(self, *names: str) -> str | None:
         values = (value for name in names for value in self.meta.get(name, ()))
@@ -73,7 +125,7 @@ def read_page(html: str, url: str) -> Article:
     Raises `NotAnArticle`, `rfinews.items.NotRfi` and `rfinews.markup.TooDeep`.
     """
     tree = parse(html)
-    head = _read_head(tree)
+    head = _Head(tree)
     page = tree.body
     root = page and (page.css_first(ARTICLE) or page.css_first(BODY))
     if root is None and not head.data:
@@ -82,12 +134,13 @@ def read_page(html: str, url: str) -> Article:
     title = (root and media.text_of(root.css_first(TITLE))) or _text(head.data.get("headline"))
     title = title or head.first("og:title") or media.text_of(tree.css_first("title")) or ""
     article.headline, article.column = split_title(title, article.canonical_url)
+    data = head.data
     times = [node.attributes.get("datetime") for node in root.css(DATES)] if root else []
-    article.date_published = _date(
-        head.data.get("datePublished"), head.first("article:published_time"), *times[:1]
+    article.date_published = _date(data.get("datePublished")) or _date(
+        head.first("article:published_time"), *times[:1]
     )
-    article.date_modified = _date(
-        head.data.get("dateModified"), head.first("article:modified_time"), *times[1:2]
+    article.date_modified = _date(data.get("dateModified")) or _date(
+        head.first("article:modified_time"), *times[1:2]
     )
     tags = [media.text_of(node) for node in root.css(TAGS)] if root else []
     article.keywords = _names(
@@ -168,45 +221,6 @@ def _content_nodes(root: LexborNode, body: LexborNode) -> Iterator[LexborNode]:
         outer = outer.parent
 
 
-def _read_head(tree: LexborHTMLParser) -> _Head:
-    head = _Head()
-    for part in (tree.head, tree.body):
-        if part is not None:
-            _read_meta(head, part)
-            _read_json_ld(head, part)
-        if head.canonical and head.data:
-            break  # else a pixel in a noscript has ended the head early, where nothing runs scripts
-    return head
-
-
-def _read_meta(head: _Head, part: LexborNode) -> None:
-    for node in part.css("meta[content], link[rel][href]"):
-        attributes = node.attributes
-        if node.tag == "meta":
-            name = attributes.get("property") or attributes.get("name")
-            content = plain(decode_references(attributes.get("content") or ""))
-            if name and content:
-                head.meta.setdefault(name.lower(), []).append(content)
-            continue
-        rel, href = (attributes.get("rel") or "").lower().split(), attributes.get("href") or ""
-        if "canonical" in rel:
-            head.canonical = head.canonical or href
-        elif "alternate" in rel and attributes.get("hreflang"):
-            head.alternates.append((attributes["hreflang"] or "", href))
-
-
-def _read_json_ld(head: _Head, part: LexborNode) -> None:
-    for node in part.css('script[type="application/ld+json"]'):
-        for candidate in _objects(node.text()):
-            kinds = candidate.get("@type")
-            kinds = kinds if isinstance(kinds, list) else [kinds]
-            if not any(str(kind).endswith(_ARTICLE_TYPES) for kind in kinds):
-                continue
-            headline = head.data.get("headline")
-            if candidate.get("headline", headline) == headline or not head.data:  # not another's
-                head.data = {**candidate, **head.data}
-
-
 def _objects(text: str) -> Iterator[dict[str, Any]]:
     """Yield the objects of a JSON-LD script: alone, in arrays, in ``@graph``; text behind is ignored."""
     text = text.strip()
@@ -225,16 +239,18 @@ def _objects(text: str) -> Iterator[dict[str, Any]]:
 
 
 def _identify(head: _Head, url: str) -> Article:
-    for named in (head.canonical, head.first("og:url")):
-        address = _absolute(named, url)
-        if is_rfi(address) and is_article_url(address):
-            article = article_at(address)
-            break
-    else:
-        article = article_at(url)
+    article = _named(head.canonical, url) or _named(head.first("og:url"), url) or article_at(url)
     article.url = url
     article.source = "rfi"
     return article
+
+
+def _named(address: str | None, url: str) -> Article | None:
+    """Return the article at an address that the page names, None if it is not one of RFI's."""
+    try:
+        return article_at(_absolute(address, url))
+    except NotRfi:
+        return None
 
 
 def _absolute(address: str | None, base_url: str) -> str:
