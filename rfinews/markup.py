@@ -452,9 +452,10 @@ class _Writer:
                 self.open(tag)
             self.wraps.append("div")
             return True
-        elif tag[0] != "-" and node.first_child is not None:
-            if tag not in _DROPPED or (tag == "noscript" and _has_swallowed(node)):
-                return self.enter_inline(node, tag)
+        elif tag[0] == "-" or node.first_child is None:
+            pass
+        elif tag not in _DROPPED or (tag == "noscript" and _has_swallowed(node)):
+            return self.enter_inline(node, tag)
         return False
 
     def enter_leaf(self, node: Node, tag: str) -> bool:
