@@ -5,6 +5,7 @@ durations are seconds, addresses are absolute ``http(s)``.
 """
 
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from rfinews.urls import (
@@ -139,20 +140,24 @@ def article_at(address: str) -> Article:
 
     Raises `NotRfi` for an address that is not RFI's or that can be no article.
     """
+    return Article(url=address, **_identity(address))
+
+
+@lru_cache(maxsize=8192)  # a page names the address that its feed has named before
+def _identity(address: str) -> dict[str, Any]:
     if not is_rfi(address):
         raise NotRfi("offsite", "not an RFI address")
     canonical = canonical_url(address)
     edition = edition_of(canonical)
     if edition is None or not is_article_url(address):
         raise NotRfi("invalid", "no article's address")
-    return Article(
-        id=article_id(canonical),
-        canonical_url=canonical,
-        url=address,
-        edition=edition.code,
-        in_language=edition.language,
-        section=section_of(canonical),
-    )
+    return {
+        "id": article_id(canonical),
+        "canonical_url": canonical,
+        "edition": edition.code,
+        "in_language": edition.language,
+        "section": section_of(canonical),
+    }
 
 
 _FROM_ENTRY = (

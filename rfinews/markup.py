@@ -164,15 +164,16 @@ def mend(html: str) -> str:
     return _GLUED.sub(r"\g<0> ", html)
 
 
-def parse(html: str) -> LexborHTMLParser:
-    """Parse a document or a fragment the way browsers do.
+def parse(html: str | bytes) -> LexborHTMLParser:
+    """Parse a document or a fragment, text or UTF-8, the way browsers do.
 
     Raises `TooDeep` before the parser sees a document that would keep it busy for minutes.
     """
-    data = html.encode("utf-8", "replace")  # counts and parses twice as fast as wide text
+    # As bytes it counts and parses twice as fast as wide text.
+    data = html if isinstance(html, bytes) else html.encode("utf-8", "replace")
     tags = data.count(b"<")
     if tags > _MANY_TAGS or tags - 2 * data.count(b"</") > _DEEPEST:
-        _refuse_depth(html)
+        _refuse_depth(data.decode("utf-8", "replace"))
     return LexborHTMLParser(data)
 
 
@@ -302,6 +303,12 @@ _DROPPED = frozenset(
     share-button share-modal style svg template title video youtube-player
     """.split()
 )
+# Those of them that hold no paragraph of their own, but the article's where an end tag is lost.
+_UNENDED = frozenset(
+    """
+    audio button diaporama noscript play-media select share-button share-modal video youtube-player
+    """.split()
+)
 # The site's own furniture, by class names and attributes that outlived four redesigns.
 _FURNITURE = frozenset(
     """
@@ -381,9 +388,9 @@ def _put_captions_first(table: Node) -> None:
             rows.insert_before(child, move=True)
 
 
-def _has_swallowed(noscript: Node) -> bool:
-    """Tell a ``noscript`` with an unclosed block, which takes in all that follows it."""
-    return noscript.next is None and noscript.css_first(_BLOCKS_INSIDE) is not None
+def _has_swallowed(node: Node) -> bool:
+    """Tell an element that lacks its end tag, or holds one that does: it took in all that follows."""
+    return node.next is None and node.css_first(_BLOCKS_INSIDE) is not None
 
 
 class _Writer:
@@ -454,7 +461,7 @@ class _Writer:
             return True
         elif tag[0] == "-" or node.first_child is None:
             pass
-        elif tag not in _DROPPED or (tag == "noscript" and _has_swallowed(node)):
+        elif tag not in _DROPPED or (tag in _UNENDED and _has_swallowed(node)):
             return self.enter_inline(node, tag)
         return False
 

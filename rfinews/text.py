@@ -6,7 +6,7 @@ windows-1252. (charset-normalizer takes short French in windows-1252 for windows
 """
 
 import re
-from codecs import getincrementaldecoder
+from codecs import BOM_UTF8, getincrementaldecoder
 from collections.abc import Iterator
 
 from w3lib.encoding import html_body_declared_encoding, read_bom, resolve_encoding
@@ -25,24 +25,17 @@ def decode(body: bytes, charset: str | None = None) -> str:
     >>> decode('法广'.encode('gb18030'), 'utf-8'), decode(b'\xe9t\xe9')
     ('法广', 'été')
     """
-    try:
-        text = body.decode("utf-8-sig" if body.startswith(b"\xef\xbb\xbf") else "utf-8")
-    except UnicodeDecodeError:
-        pass
-    else:
-        if "\0" not in text:
-            return text
-    return as_utf8(body, charset)[0].decode("utf-8-sig", "replace")
+    return as_utf8(body, charset)[0].decode("utf-8", "replace")
 
 
 def as_utf8(body: bytes, charset: str | None = None) -> tuple[bytes, str | None]:
-    """Return `body` in UTF-8 and, in a line, what was wrong with its charset (None: nothing).
+    """Return `body` in UTF-8, without a mark, and, in a line, what was wrong with its charset (None: nothing).
 
     A long body is read a piece at a time, so that it is never in memory as wide text.
     """
     wide = _wide(body)
     if wide is None and _is_utf8(body):
-        return body, None
+        return body.removeprefix(BOM_UTF8), None
     declared = [
         resolve_encoding(label)
         for label in (charset, html_body_declared_encoding(body[:_HEAD_BYTES]))

@@ -119,8 +119,8 @@ class _Head:
         return next(values, None)
 
 
-def read_page(html: str, url: str) -> Article:
-    """Read the article at `url`, the page's final address.
+def read_page(html: str | bytes, url: str) -> Article:
+    """Read the article at `url`, the page's final address, from its text or its UTF-8.
 
     Raises `NotAnArticle`, `rfinews.items.NotRfi` and `rfinews.markup.TooDeep`.
     """

@@ -20,7 +20,7 @@ from rfinews.parsers.feed import Entry, Feed, NotAFeed, read_feed
 from rfinews.parsers.feedx import read_entry
 from rfinews.parsers.rfi import NotAnArticle, read_page
 from rfinews.signals import address_discovered, address_settled
-from rfinews.text import decode
+from rfinews.text import as_utf8
 from rfinews.urls import is_rfi, is_short_link
 
 FEED_MAXSIZE = 64 * 1024 * 1024
@@ -162,7 +162,7 @@ class FeedxSpider(Spider):
 
     def parse_page(self, response: Response, article: Article) -> Iterator[Article]:
         try:
-            page = read_page(decode(response.body, charset_of(response)), response.url)
+            page = read_page(as_utf8(response.body, charset_of(response))[0], response.url)
         except (NotAnArticle, NotRfi, TooDeep) as error:
             yield from self.without_page(article, "parse", str(error))
         else:
