@@ -578,7 +578,8 @@ class _Writer:
 
     def caption(self, node: Node) -> None:
         self.flush()
-        parts = [visible_text(child) for child in node.iter(include_text=True)]
+        children = node.iter(include_text=True)
+        parts = [visible_text(child) for child in children if child.tag not in _DROPPED]
         if text := " ".join(filter(None, parts)):
             self.html.append(f"<figcaption>{escape(text, quote=False)}</figcaption>")
 

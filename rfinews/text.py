@@ -48,7 +48,8 @@ def as_utf8(body: bytes, charset: str | None = None) -> tuple[bytes, str | None]
     elif not wide and found not in declared:
         names = " and ".join(filter(None, declared)) or "nothing"
         problem = f"declares {names} as its charset, read as {found}"
-    return b"".join(text.encode("utf-8", "replace") for text in _pieces(body, found)), problem
+    utf8 = b"".join(text.encode("utf-8", "replace") for text in _pieces(body, found))
+    return utf8.removeprefix(BOM_UTF8), problem
 
 
 def _wide(body: bytes) -> str | None:
