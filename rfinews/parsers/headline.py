@@ -33,7 +33,7 @@ def split_title(title: str, canonical_url: str) -> tuple[str, str | None]:
         return text, None
     headline, suffix = text[: dashes[-1].start()], text[dashes[-1].end() :]
     last_section = (section_of(canonical_url) or "").rsplit("/", 1)[-1]
-    named = suffix in edition.columns or words(suffix) == words(last_section)
+    named = suffix in edition.columns or words(suffix) == words(last_section) != ""
     if named or words(slug_of(canonical_url)) == words(headline):
         return headline, suffix
     return text, None
