@@ -68,9 +68,9 @@ def read_payload(article: Article, title: str, payload: str) -> Article:
         article.date_published = dates.from_paris(shown, article.feed_date) or article.feed_date
     if _PROMO in html:
         _drop_promo(body)
-    if "©" in html:
+    if "©" in html or "&copy" in html:
         article.copyright_notice = take_copyright(body)
-    if "<a " in html:
+    if "<a" in html or "<A" in html:
         article.authors = people(settle_links(body, base))
     content = render([body])
     article.article_body, article.article_body_html = content.text, content.html
@@ -117,16 +117,20 @@ def _is_strong(paragraph: LexborNode) -> bool:
 
 
 def _drop_promo(body: LexborNode) -> None:
-    """Remove feedx's own footer, and the line break and rule before it."""
-    for rule in body.css("hr"):
-        promo = _neighbour(rule.next, "next")
-        if promo is None or not plain(promo.text()).startswith(_PROMO):
+    """Remove feedx's own footer, in a box or loose behind a rule, and the line break and rule before it."""
+    for node in body.css("hr, div, p"):
+        promo = _neighbour(node.next, "next") if node.tag == "hr" else node
+        if promo is None or promo.parent is None or not plain(promo.text()).startswith(_PROMO):
             continue
-        before = _neighbour(rule.prev, "prev")
-        promo.decompose()
-        rule.decompose()
-        if before is not None and before.tag == "br":
-            before.decompose()
+        for tag in ("hr", "br"):
+            before = _neighbour(promo.prev, "prev")
+            if before is not None and before.tag == tag:
+                before.decompose()
+        footer = [promo]
+        while promo.tag == "-text" and (following := footer[-1].next) is not None:
+            footer.append(following)
+        for part in footer:
+            part.decompose()
 
 
 def _neighbour(node: LexborNode | None, direction: str) -> LexborNode | None:

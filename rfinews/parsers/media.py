@@ -16,6 +16,8 @@ from rfinews.items import Image, Media
 from rfinews.markup import decode_references, plain, visible_text
 from rfinews.urls import clean_link
 
+_PLAY_BUTTON = "[data-root-audio-player-button]"
+_KINDS = ("youtube-player, iframe, video", "script[data-media-id]", "audio")
 POSTERS = "figure:has(.m-main-media-btn), [data-wrapper-video-player] figure"
 # One look tells which kinds of media there are; most articles have a picture and no more.
 _VIDEO_TAGS = frozenset(("youtube-player", "iframe", "video"))
@@ -126,12 +128,12 @@ def address(value: object, base_url: str) -> str | None:
 
 def _largest(srcset: str) -> str | None:
     best, widest = None, -1.0
-    for part in re.split(r",\s+|,(?=https?:)", srcset.strip()):
-        url, _, descriptor = part.strip().rpartition(" ")
-        width = _WIDTH.fullmatch(descriptor) if url else None
+    for part in re.split(r",\s+|,(?=https?:)", srcset.strip(" \t\r\n,")):
+        url, *descriptor = part.rsplit(None, 1) or [""]
+        width = _WIDTH.fullmatch(descriptor[0]) if descriptor else None
         size = float(width[1]) if width else 0.0
-        if part.strip() and size > widest:
-            best, widest = (url if width else part).strip(), size
+        if url and size > widest:
+            best, widest = url if width else part.strip(), size
     return best
 
 
@@ -159,8 +161,10 @@ def _image(node: LexborNode, url: str) -> Image:
         legend, credit = figure.css_first(LEGEND), figure.css_first(CREDIT)
         caption = figure.css_first("figcaption")
         if legend is None and caption is not None:
+            named = credit.mem_id if credit is not None else None
             spans = [n for n in caption.iter() if n.tag in ("span", "p", "div")]
-            legend = spans[0] if spans else caption
+            spans = [n for n in spans if n.mem_id != named]
+            legend = spans[0] if spans else caption if credit is None else None
             credit = credit or (spans[1] if len(spans) > 1 else None)
     return Image(
         url,
@@ -260,8 +264,8 @@ def audios(root: LexborNode) -> list[Media]:
                 length = duration(str(seconds)) if seconds else None
                 found.setdefault(url, Media(url, name, length))
         box = node.parent
-        if box is not None and box.css_first("[data-root-audio-player-button]") is not None:
-            box.decompose()  # else its title reads like a paragraph
+        if box is not None and box.css_first(_PLAY_BUTTON) and len(box.css("p, h2, li")) <= 2:
+            box.decompose()  # else its title and its show read like paragraphs
     for node in root.css("audio, audio source"):
         if url := address(node.attributes.get("src"), _BASE):
             found.setdefault(url, Media(url, _title(node, ".a-em-title")))
@@ -274,10 +278,12 @@ def _object(data: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _title(node: LexborNode, selector: str) -> str | None:
-    """Return the player's title: the nearest element of `selector` in the four boxes around `node`."""
+    """Return the player's title: the nearest of `selector` in four boxes that hold no other player."""
     box = node.parent
     for _ in range(4):
         if box is None or box.tag in ("body", "article"):
+            break
+        if any(len(box.css(kind)) > 1 for kind in _KINDS):
             break
         if (title := box.css_first(selector)) is not None:
             return text_of(title)

@@ -1,0 +1,755 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rfinews.items import Alternate, Article, Image, Media, NotRfi
+from rfinews.markup import TooDeep, sanitize
+from rfinews.parsers.rfi import NotAnArticle, read_page
+from tests import oracle
+
+CANONICAL = "https://www.rfi.fr/cn/国际/20231107-例题"
+ENCODED = "https://www.rfi.fr/cn/%E5%9B%BD%E9%99%85/20231107-%E4%BE%8B%E9%A2%98"
+FETCHED = "https://www.rfi.fr/cn/contenu/20231107-另一处"
+S = "https://s.rfi.fr/media/display"
+
+LINK = f'<link rel="canonical" href="{CANONICAL}">'
+META = """
+<meta property="og:url" content="https://www.rfi.fr/cn/国际/20231107-元">
+<meta property="og:title" content="元题 - RFI">
+<meta name="description" content="元导语。">
+<meta property="og:image" content="https://s.rfi.fr/media/display/og.jpg">
+<meta property="article:published_time" content="2023-11-07T12:00:00+01:00">
+<meta property="article:modified_time" content="2023-11-07T13:00:00+01:00">
+<meta property="article:author" content="https://www.facebook.com/RFI">
+<meta property="article:tag" content="元签一"><meta property="article:tag" content="元签二">
+"""
+ALTERNATES = """
+<link rel="alternate" hreflang="zh-Hans" href="https://www.rfi.fr/cn/国际/20231107-例题">
+<link rel="alternate" hreflang="fr" href="https://www.rfi.fr/fr/europe/20231107-exemple?utm_source=x">
+<link rel="alternate" hreflang="pt-br" href="/br/mundo/20231107-exemplo">
+<link rel="alternate" hreflang="x-default" href="https://www.rfi.fr/en/20231107-example">
+<link rel="alternate" hreflang="en" href="https://www.rfi.fr/en/">
+<link rel="alternate" type="application/rss+xml" href="https://www.rfi.fr/cn/rss">
+<link rel="alternate" hreflang="es" href="https://evil.example/es/20231107-x">
+"""
+DATA: dict[str, Any] = {
+    "@context": "https://schema.org",
+    "@type": "NewsArticle",
+    "headline": "数据题 - RFI",
+    "description": "数据导语。",
+    "datePublished": "2023-11-07T11:30:00+00:00",
+    "dateModified": "2023-11-07T11:45:00+00:00",
+    "author": [{"@type": "Person", "name": "数据人"}],
+    "keywords": ["数据签", "二"],
+    "image": {"@type": "ImageObject", "url": f"{S}/ld.jpg", "width": 1280, "height": 720},
+}
+ARTICLE = """
+<h1 class="t-content__title">例题 - 要闻解说</h1>
+<p class="t-content__chapo">导语，一句。</p>
+<div class="t-content__dates"><time datetime="2023-11-07T11:00:00+00:00">07/11/2023 - 12:00</time>
+<time datetime="2023-11-07T11:10:00+00:00">12:10</time></div>
+<div class="t-content__main-media"><figure class="m-figure"><img src="https://s.rfi.fr/media/display/m.jpg">
+<figcaption><span class="a-media-legend">主图</span><span class="a-media-legend">甲/AFP</span></figcaption>
+</figure></div>
+<div class="m-from-author"><a class="m-from-author__name" href="/cn/作者/罗拉/">罗拉</a></div>
+<div class="t-content__body u-clearfix"><p>第一段。</p><p>第二段。</p></div>
+<div class="t-content__shares"><span>分享</span></div>
+<div class="t-content__tags"><ul><li><a href="/cn/tag/a">签一</a></li><li><a href="/cn/tag/b">签二</a></li>
+<li><a href="/cn/tag/a">签一</a></li></ul></div>
+"""
+
+
+def script(data: object) -> str:
+    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+    return f'<script type="application/ld+json">{text}</script>'
+
+
+def page(
+    article: str = ARTICLE,
+    head: str = LINK + META + ALTERNATES,
+    data: str = script(DATA),
+    title: str = "标签题 - RFI",
+    after: str = "",
+) -> str:
+    """A page as RFI's system builds it, with navigation around the article."""
+    return (
+        f'<!DOCTYPE html><html lang="zh"><head><meta charset="utf-8"><title>{title}</title>{head}{data}'
+        '</head><body><header><nav><ul><li><a href="/cn/">首页</a></li></ul></nav></header>'
+        f'<main><div class="t-content" id="main-content"><article data-article-content>{article}</article>'
+        f"<div class='o-ad-container'></div></div>{after}</main>"
+        "<footer><h2>页脚</h2><p>版权所有</p></footer><script>var x = '<p>x</p>'</script></body></html>"
+    )
+
+
+def read(html: str, url: str = FETCHED) -> Article:
+    return read_page(html, url)
+
+
+def without(*parts: str) -> str:
+    """The article's markup without the elements whose lines hold one of `parts`."""
+    found = ARTICLE
+    for part in parts:
+        assert part in found
+        found = found.replace(part, "x-" + part[2:])
+    return found
+
+
+# ------------------------------------------------------------------------------------------ the whole
+
+
+def test_a_page_field_by_field() -> None:
+    article = read(page())
+    assert article.canonical_url == ENCODED
+    assert article.url == FETCHED
+    assert (article.edition, article.in_language, article.section) == ("cn", "zh-Hans", "国际")
+    assert article.source == "rfi"
+    assert (article.headline, article.column) == ("例题", "要闻解说")
+    assert article.description == "导语，一句。"
+    assert article.date_published == "2023-11-07T11:30:00Z"
+    assert article.date_modified == "2023-11-07T11:45:00Z"
+    assert article.authors == ["罗拉"]
+    assert article.keywords == ["签一", "签二"]
+    assert article.images == [Image(f"{S}/m.jpg", "主图", "甲/AFP")]
+    assert article.audios == article.videos == []
+    assert article.alternates == [
+        Alternate("fr", "https://www.rfi.fr/fr/europe/20231107-exemple"),
+        Alternate("pt-BR", "https://www.rfi.fr/br/mundo/20231107-exemplo"),
+    ]
+    assert article.article_body == "第一段。\n\n第二段。"
+    assert article.article_body_html == "<p>第一段。</p><p>第二段。</p>"
+    assert article.copyright_notice is None
+    assert article.feed_date is None
+
+
+def test_bytes_are_read_like_text() -> None:
+    assert read_page(page().encode(), FETCHED) == read(page())
+
+
+# ------------------------------------------------------------------------------------------ preference
+
+
+@pytest.mark.parametrize(
+    ("html", "headline"),
+    [
+        (page(), "例题"),
+        (page(without("t-content__title")), "例题"),  # the article's h1 all the same
+        (page(ARTICLE.replace("例题 - 要闻解说", " <svg><style>x</style></svg> ")), "数据题"),
+        (page(ARTICLE.replace("h1", "div")), "数据题"),
+        (page(ARTICLE.replace("h1", "div"), data=""), "元题"),
+        (page(ARTICLE.replace("h1", "div"), data="", head=LINK), "标签题"),
+        (page(ARTICLE.replace("h1", "div"), data=script(DATA | {"headline": ""})), "元题"),
+        (page(ARTICLE.replace("h1", "div"), data=script(DATA | {"headline": ["x"]})), "元题"),
+        (
+            page(ARTICLE.replace("h1", "div"), data=script(DATA | {"headline": "甲 &amp;amp; 乙"})),
+            "甲 & 乙",
+        ),
+    ],
+)
+def test_the_headline(html: str, headline: str) -> None:
+    assert read(html).headline == headline
+
+
+@pytest.mark.parametrize(
+    ("html", "description"),
+    [
+        (page(), "导语，一句。"),
+        (page(without("t-content__chapo").replace("导语，一句。", "")), "数据导语。"),
+        (page(ARTICLE.replace("导语，一句。", "")), "数据导语。"),
+        (page(ARTICLE.replace("导语，一句。", ""), data=""), "元导语。"),
+        (
+            page(ARTICLE.replace("导语，一句。", ""), data=script(DATA | {"description": {}})),
+            "元导语。",
+        ),
+        (page(ARTICLE.replace("导语，一句。", ""), data="", head=LINK), None),
+        # a beginning of the body is no standfirst
+        (
+            page(
+                ARTICLE.replace("导语，一句。", ""), data=script(DATA | {"description": "第一段…"})
+            ),
+            None,
+        ),
+        (
+            page(ARTICLE.replace("导语，一句。", ""), data=script(DATA | {"description": " … "})),
+            None,
+        ),
+    ],
+)
+def test_the_description(html: str, description: str | None) -> None:
+    article = read(html)
+    assert article.description == description
+    assert article.article_body == "第一段。\n\n第二段。"
+
+
+NO_TIMES = ARTICLE.replace("<time ", "<b ").replace("</time>", "</b>")
+
+
+@pytest.mark.parametrize(
+    ("html", "published", "modified"),
+    [
+        (page(), "2023-11-07T11:30:00Z", "2023-11-07T11:45:00Z"),
+        (page(data=""), "2023-11-07T11:00:00Z", "2023-11-07T12:00:00Z"),
+        (page(data="", head=LINK), "2023-11-07T11:00:00Z", "2023-11-07T11:10:00Z"),
+        (page(NO_TIMES, data="", head=LINK), None, None),
+        (page(data=script(DATA | {"datePublished": "gestern", "dateModified": 5})),
+         "2023-11-07T11:00:00Z", "2023-11-07T12:00:00Z"),
+        (page(data=script(DATA | {"datePublished": "2023-11-07T12:30:00"})),
+         "2023-11-07T11:00:00Z", "2023-11-07T11:45:00Z"),
+        (page(data=script(DATA | {"datePublished": "2023-10-29T02:30:00+02:00",
+                                  "dateModified": "2023-10-29T02:30:00+01:00"})),
+         "2023-10-29T00:30:00Z", "2023-10-29T01:30:00Z"),
+    ],
+)  # fmt: skip
+def test_the_dates(html: str, published: str | None, modified: str | None) -> None:
+    article = read(html)
+    assert (article.date_published, article.date_modified) == (published, modified)
+
+
+NO_AUTHOR = ARTICLE.replace("m-from-author__name", "x").replace('href="/cn/作者/罗拉/"', "")
+OLD_AUTHOR = ARTICLE.replace(
+    '<div class="m-from-author"><a class="m-from-author__name" href="/cn/作者/罗拉/">罗拉</a></div>',
+    '<div class="t-content__authors">作者：<a href="/cn/作者/甲/">甲</a><a href="/cn/作者/乙/">乙</a></div>',
+)
+BYLINE = NO_AUTHOR.replace(
+    "<p>第一段。</p>", '<div>作者：<a href="/cn/作者/丁/">丁</a></div><p>第一段。</p>'
+)
+
+
+@pytest.mark.parametrize(
+    ("html", "authors"),
+    [
+        (page(), ["罗拉"]),
+        (page(ARTICLE.replace("<a class=", "<span class=").replace("罗拉</a>", "罗拉</span>")), ["罗拉"]),
+        (page(OLD_AUTHOR), ["甲", "乙"]),
+        (page(NO_AUTHOR), ["数据人"]),
+        (page(BYLINE), ["数据人"]),
+        (page(BYLINE, data=""), ["丁"]),
+        (page(NO_AUTHOR, data=""), []),
+        (page(NO_AUTHOR, data=script(DATA | {"author": {"name": "一"}})), ["一"]),
+        (page(NO_AUTHOR, data=script(DATA | {"author": "一"})), ["一"]),
+        (page(NO_AUTHOR, data=script(DATA | {"author": ["一", {"name": ["二", "三"]}, None, {}, 5]})), ["一", "二", "三"]),
+        # never the outlet or its page
+        (page(ARTICLE.replace("罗拉</a>", "RFI</a>")), ["数据人"]),
+        (page(NO_AUTHOR, data=script(DATA | {"author": [{"@type": "Organization", "name": "RFI"}]})), []),
+        (page(NO_AUTHOR, data=script(DATA | {"author": {"name": "Radio France Internationale"}})), []),
+        (page(NO_AUTHOR, data=script(DATA | {"author": "https://www.facebook.com/RFI"})), []),
+        (page(NO_AUTHOR, data=script(DATA | {"author": [{"name": "AFP"}, {"name": "法广"}]})), ["AFP"]),
+    ],
+)  # fmt: skip
+def test_the_authors(html: str, authors: list[str]) -> None:
+    article = read(html)
+    assert article.authors == authors
+    assert article.article_body == "第一段。\n\n第二段。"
+
+
+NO_TAGS = ARTICLE.replace("t-content__tags", "t-content__tags x").replace(
+    '<a href="/cn/tag', '<b href="/cn/tag'
+)
+BLANK_TAGS = ARTICLE.replace("签一</a>", " </a>").replace("签二</a>", "</a>")
+
+
+@pytest.mark.parametrize(
+    ("html", "keywords"),
+    [
+        (page(), ["签一", "签二"]),
+        (page(NO_TAGS), ["元签一", "元签二"]),
+        (page(BLANK_TAGS), ["元签一", "元签二"]),
+        (page(NO_TAGS, head=LINK), ["数据签", "二"]),
+        (page(NO_TAGS, head=LINK, data=script(DATA | {"keywords": "甲, 乙 ,甲,, 丙 &amp; 丁"})), ["甲", "乙", "丙 & 丁"]),
+        (page(NO_TAGS, head=LINK, data=script(DATA | {"keywords": "甲"})), ["甲"]),
+        (page(NO_TAGS, head=LINK, data=script(DATA | {"keywords": [None, 5, " ", "甲", {"a": 1}]})), ["甲"]),
+        (page(NO_TAGS, head=LINK, data=script(DATA | {"keywords": {"a": 1}})), []),
+        (page(NO_TAGS, head=LINK, data=""), []),
+    ],
+)  # fmt: skip
+def test_the_keywords(html: str, keywords: list[str]) -> None:
+    assert read(html).keywords == keywords
+
+
+NO_IMAGE = ARTICLE.replace(f"{S}/m.jpg", "data:image/gif;base64,x")
+LD_IMAGE = Image(f"{S}/ld.jpg", None, None, 1280, 720)
+OG_IMAGE = Image(f"{S}/og.jpg")
+
+
+@pytest.mark.parametrize(
+    ("html", "images"),
+    [
+        (page(), [Image(f"{S}/m.jpg", "主图", "甲/AFP")]),
+        (page(ARTICLE.replace("<p>第二段。", f"<img src='{S}/b.jpg'><p>第二段。")),
+         [Image(f"{S}/m.jpg", "主图", "甲/AFP"), Image(f"{S}/b.jpg")]),
+        (page(NO_IMAGE), [LD_IMAGE, OG_IMAGE]),
+        (page(NO_IMAGE, data=""), [OG_IMAGE]),
+        (page(NO_IMAGE, head=LINK), [LD_IMAGE]),
+        (page(NO_IMAGE, head=LINK, data=""), []),
+        (page(NO_IMAGE, head=LINK, data=script(DATA | {"image": f"{S}/s t.jpg"})), [Image(f"{S}/s%20t.jpg")]),
+        (page(NO_IMAGE, head=LINK, data=script(DATA | {"image": [f"{S}/1.jpg", {"contentUrl": "/2.jpg"}, f"{S}/1.jpg"]})),
+         [Image(f"{S}/1.jpg"), Image("https://www.rfi.fr/2.jpg")]),
+        (page(NO_IMAGE, head=LINK, data=script(DATA | {"image": [None, 5, "", "data:,x", "http://[", {"url": {}}]})), []),
+        (page(NO_IMAGE, head=LINK, data=script(DATA | {"image": {"url": f"{S}/1.jpg", "width": 10**30, "height": True}})),
+         [Image(f"{S}/1.jpg")]),
+        (page(NO_IMAGE, data="", head=LINK + '<meta property="og:image" '
+              'content="https://static.rfi.fr/meta_og_twcards/RFI_FB.png">'), []),
+    ],
+)  # fmt: skip
+def test_the_images(html: str, images: list[Image]) -> None:
+    assert read(html).images == images
+
+
+YOUTUBE = '<youtube-player video-id="U6uZp_2CZZU"></youtube-player>'
+WATCH = "https://www.youtube.com/watch?v=U6uZp_2CZZU"
+
+
+def test_audios_and_videos() -> None:
+    player = json.dumps({"sources": [{"url": "https://a.example/b.mp3"}]})
+    with_players = ARTICLE.replace(
+        "<p>第二段。",
+        f'<div class="m-em-audio"><script data-media-id="x" type="application/json">{player}</script></div>'
+        f'<div class="m-em-video">{YOUTUBE}</div><p>第二段。',
+    )
+    linked = {
+        "audio": {
+            "contentUrl": "https://a.example/b.mp3",
+            "duration": "P0DT0H3M20S",
+            "name": "节目",
+        },
+        "video": [
+            {
+                "embedUrl": "https://www.youtube.com/embed/U6uZp_2CZZU",
+                "name": "片",
+                "duration": "PT1M",
+            },
+            {"contentUrl": "https://v.example/c d.mp4"},
+        ],
+    }
+    article = read(page(with_players, data=script(DATA | linked)))
+    assert article.audios == [Media("https://a.example/b.mp3", "节目", 200)]
+    assert article.videos == [Media(WATCH, "片", 60), Media("https://v.example/c%20d.mp4")]
+    assert article.article_body == "第一段。\n\n第二段。"
+    article = read(page(data=script(DATA | linked)))
+    assert article.audios == [Media("https://a.example/b.mp3", "节目", 200)]
+    assert article.videos == [Media(WATCH, "片", 60), Media("https://v.example/c%20d.mp4")]
+    article = read(page(with_players, data=""))
+    assert (article.audios, article.videos) == ([Media("https://a.example/b.mp3")], [Media(WATCH)])
+
+
+@pytest.mark.parametrize(
+    "linked",
+    [
+        {"audio": None, "video": None},
+        {"audio": "x", "video": "javascript:alert(1)"},
+        {"audio": [[]], "video": {"embedUrl": 5, "contentUrl": []}},
+        {"audio": {"contentUrl": "http://["}, "video": {"embedUrl": "http://["}},
+        {"audio": {"contentUrl": "data:,x", "duration": []}},
+    ],
+)
+def test_media_that_json_ld_gets_wrong(linked: dict[str, object]) -> None:
+    article = read(page(data=script(DATA | linked)))
+    assert article.videos == []
+    assert [audio.url for audio in article.audios] in (
+        [],
+        ["https://www.rfi.fr/cn/%E5%9B%BD%E9%99%85/x"],
+    )
+
+
+# ------------------------------------------------------------------------------------------ identity
+
+
+def linked(href: str) -> str:
+    return f'<link rel="canonical" href="{href}">'
+
+
+@pytest.mark.parametrize(
+    ("head", "url", "canonical"),
+    [
+        (LINK, FETCHED, ENCODED),
+        (linked(CANONICAL + "?utm_source=x#y"), FETCHED, ENCODED),
+        (linked("http://m.rfi.fr//cn/国际/20231107-例题/amp"), FETCHED, ENCODED),
+        (linked("/cn/国际/20231107-例题"), FETCHED, ENCODED),
+        (LINK + linked("https://www.rfi.fr/cn/20231107-b"), FETCHED, ENCODED),
+        # not an RFI article: og:url, then the address fetched
+        (linked("https://evil.example/cn/国际/20231107-例题"), FETCHED, FETCHED),
+        (linked("https://www.rfi.fr.evil.example/cn/20231107-a"), FETCHED, FETCHED),
+        (linked("https://www.rfi.fr@evil.example/cn/20231107-a"), FETCHED, FETCHED),
+        (linked("https://www.rfi.fr/cn/国际/"), FETCHED, FETCHED),
+        (linked("https://www.rfi.fr/"), FETCHED, FETCHED),
+        (linked("http://["), FETCHED, FETCHED),
+        (linked("javascript:alert(1)"), FETCHED, FETCHED),
+        (linked(""), FETCHED, FETCHED),
+        ("", FETCHED, FETCHED),
+        (f'<meta property="og:url" content="{CANONICAL}">', FETCHED, ENCODED),
+        (
+            linked("https://www.rfi.fr/") + f'<meta property="og:url" content="{CANONICAL}">',
+            FETCHED,
+            ENCODED,
+        ),
+        ('<meta property="og:url" content="https://evil.example/x">', FETCHED, FETCHED),
+        # links to something else
+        (
+            '<link rel="shortlink amphtml" href="https://www.rfi.fr/cn/20231107-b">',
+            FETCHED,
+            FETCHED,
+        ),
+        (LINK, "https://rfi.my/A59v", ENCODED),
+    ],
+)
+def test_the_canonical_address(head: str, url: str, canonical: str) -> None:
+    article = read(page(head=head), url)
+    expected = (
+        canonical
+        if canonical != FETCHED
+        else canonical.replace("另一处", "%E5%8F%A6%E4%B8%80%E5%A4%84")
+    )
+    assert article.canonical_url == expected
+    assert article.url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["https://evil.example/cn/20231107-a", "https://rfi.my/A59v", "", "x"]
+)
+def test_a_page_elsewhere_that_names_no_rfi_article(url: str) -> None:
+    with pytest.raises(NotRfi) as caught:
+        read(page(head=""), url)
+    assert caught.value.outcome == "offsite"
+
+
+def test_a_section_page_is_none() -> None:
+    with pytest.raises(NotRfi) as caught:
+        read(page(head=linked("https://www.rfi.fr/cn/国际/")), "https://www.rfi.fr/cn/国际/")
+    assert caught.value.outcome == "invalid"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "",
+        "<html></html>",
+        "Page not found",
+        "<html><head><title>RFI</title></head><body><h1>页面不存在</h1><p>404</p></body></html>",
+        page(article="", data=""),
+        page(article="<h1>例题</h1>", data=""),
+        page(article="<h1></h1><p>甲</p>", data="", title="", head=LINK),
+        page().replace("article data-article-content", "div").replace("t-content__body", "x").replace("NewsArticle", "WebPage"),
+        "<frameset><frame></frameset>",
+        "\x00" * 1000,
+    ],
+)  # fmt: skip
+def test_pages_without_an_article(html: str) -> None:
+    with pytest.raises(NotAnArticle) as caught:
+        read(html)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_page_too_deep() -> None:
+    with pytest.raises(TooDeep):
+        read(page("<div>" * 50_000))
+
+
+# ------------------------------------------------------------------------------------------ JSON-LD
+
+CRUMBS = {"@type": "BreadcrumbList", "itemListElement": [{"headline": "面包屑"}]}
+OTHER = {
+    "@type": "NewsArticle",
+    "headline": "另一篇",
+    "description": "另一篇的导语",
+    "author": "别人",
+}
+BARE = ARTICLE.replace("h1", "div")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        script(DATA),
+        script([DATA]),
+        script([CRUMBS, DATA]),
+        script({"@context": "x", "@graph": [CRUMBS, DATA]}),
+        script({"@graph": DATA}),
+        script([{"@graph": [CRUMBS]}, {"@graph": [[DATA]]}]),
+        script(CRUMBS) + script(DATA),
+        script(DATA) + script(CRUMBS),
+        script("{") + script(DATA),
+        script("") + script("null") + script(DATA),
+        script(DATA | {"@type": ["Thing", "NewsArticle"]}),
+        script(DATA | {"@type": "ReportageNewsArticle"}),
+        script(DATA | {"@type": "LiveBlogPosting"}),
+        script(DATA | {"@type": "http://schema.org/NewsArticle"}),
+        script(json.dumps(DATA) + ";</p>"),
+        script(json.dumps(DATA) + "\n}\n]"),
+        script(json.dumps(DATA) + json.dumps(OTHER)),
+        script("\n\t " + json.dumps(DATA, indent=2).replace("数据导语。", "数据\n导语。") + " "),
+        script(json.dumps(DATA, ensure_ascii=True)),
+        script(DATA) + script(OTHER),
+        script([DATA, OTHER]),
+        script({key: DATA[key] for key in ("@type", "headline", "author")})
+        + script({key: DATA[key] for key in ("@type", "description")}),
+    ],
+)
+def test_json_ld_in_every_shape(data: str) -> None:
+    article = read(page(NO_AUTHOR.replace("h1", "div").replace("导语，一句。", ""), data=data))
+    assert article.headline == "数据题"
+    assert article.description in ("数据导语。", "数据 导语。")
+    assert article.authors == ["数据人"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        script(""),
+        script("{"),
+        script('{"@type": "NewsArticle", "headline": "断'),
+        script("<!-- -->"),
+        script(json.dumps(DATA)[1:]),
+        script(CRUMBS),
+        script([1, "x", None]),
+        script({"@graph": {"@graph": None}}),
+        script("[" * 100_000),
+        script(DATA).replace("application/ld+json", "application/json"),
+        script({"headline": "无类型"}),
+        script({"@type": {"x": 1}, "headline": "怪类型"}),
+    ],
+)
+def test_broken_json_ld_leaves_the_rest_standing(data: str) -> None:
+    article = read(page(BARE, data=data))
+    assert article.headline == "元题"
+    assert article.date_published == "2023-11-07T11:00:00Z"
+    assert article.article_body == "第一段。\n\n第二段。"
+
+
+def test_a_long_list_in_json_ld_is_read_in_time() -> None:
+    assert read(page(data=script([1] * 500_000 + [DATA]))).date_published == "2023-11-07T11:30:00Z"
+
+
+def test_data_without_markup_is_an_article_too() -> None:
+    article = read(page("").replace("article data-article-content", "div"))
+    assert article.headline == "数据题"
+    assert article.description == "数据导语。"
+    assert article.article_body == ""
+    assert article.images == [LD_IMAGE, OG_IMAGE]
+
+
+def test_a_pixel_in_the_head_hides_nothing_behind_it() -> None:
+    pixel = '<noscript><img height="1" src="https://pixel.example/x"></noscript>'
+    assert read(page(head=pixel + LINK + META + ALTERNATES)) == read(page())
+
+
+# ------------------------------------------------------------------------------------------ body
+
+PLAIN = "<p>第一段。</p><p>第二段。</p>"
+
+
+def body(inside: str, after: str = "") -> Article:
+    return read(page(ARTICLE.replace(PLAIN, inside), after=after))
+
+
+@pytest.mark.parametrize("strays", range(7))
+def test_stray_end_tags_push_nothing_out_of_the_article(strays: int) -> None:
+    article = body(
+        f"<p>甲</p>{'</div>' * strays}<button>继续浏览后续</button><p>乙</p><h2>丙</h2>图外的字"
+        '<div class="m-em-image"><figure><img src="/b.jpg"><figcaption>图</figcaption></figure></div>'
+        f'<ul><li>丁</li></ul><div class="m-em-flash">{YOUTUBE}</div>{"</div>" * strays}<p>戊</p>'
+    )
+    assert article.article_body == "甲\n\n乙\n\n丙\n\n图外的字\n\n丁\n\n戊"
+    assert article.article_body_html == (
+        "<p>甲</p><p>乙</p><h2>丙</h2><p>图外的字</p><figure>"
+        '<img src="https://www.rfi.fr/b.jpg"><figcaption>图</figcaption></figure>'
+        "<ul><li>丁</li></ul><p>戊</p>"
+    )
+    assert [image.url for image in article.images] == [f"{S}/m.jpg", "https://www.rfi.fr/b.jpg"]
+    assert [video.url for video in article.videos] == [WATCH]
+    assert article.headline == "例题"
+    assert article.keywords[0] in ("签一", "元签一")
+    assert article.authors == ["罗拉"]
+
+
+def test_what_stands_around_the_article_stays_out() -> None:
+    aside = "<aside><h2>更多</h2><p>旁</p></aside><section><p>节</p></section><div><p>盒</p></div>"
+    assert body(PLAIN, after=aside).article_body == "第一段。\n\n第二段。"
+
+
+@pytest.mark.parametrize(
+    "furniture",
+    [
+        '<div class="m-interstitial"><div class="m-block-ad"><div class="m-block-ad__label">广告</div></div></div>',
+        '<div class="o-self-promo"><p>下载应用</p></div>',
+        '<a class="a-read-more" href="/cn/a">更多</a>',
+        '<blockquote class="m-em-quote"><p>引</p></blockquote>',
+        '<div class="a-loader-error"><p>Page not found</p></div>',
+        '<p class="a-loader-error">Page not found</p>',
+        "<svg><style>.a{}</style></svg>",
+        '<div class="t-content__shares">分享</div>',
+        "<script>x()</script>",
+    ],
+)
+def test_furniture_goes(furniture: str) -> None:
+    for inside in (f"<p>甲</p>{furniture}<p>乙</p>", f"<p>甲</p><p>乙</p>{furniture}"):
+        article = body(inside)
+        assert article.article_body == "甲\n\n乙"
+        assert article.article_body_html == "<p>甲</p><p>乙</p>"
+
+
+@pytest.mark.parametrize(
+    "furniture", ["t-content__shares", "t-content__tags", "m-from-author", "o-self-promo"]
+)
+def test_furniture_beside_the_body_goes(furniture: str) -> None:
+    article = read(page(ARTICLE + f'<div class="{furniture}"><p>家具</p></div>'))
+    assert article.article_body == "第一段。\n\n第二段。"
+
+
+def test_an_article_without_a_body_of_its_own() -> None:
+    article = read(page(ARTICLE.replace('<div class="t-content__body u-clearfix">', "<div>")))
+    assert article.article_body == "第一段。\n\n第二段。"
+    assert article.headline == "例题"
+    assert article.description == "导语，一句。"
+
+
+def test_a_body_without_an_article_around_it() -> None:
+    article = read(page().replace("<article data-article-content>", "").replace("</article>", ""))
+    assert article.article_body == "第一段。\n\n第二段。"
+    assert article.headline == "数据题"
+
+
+def test_nested_paragraphs_and_copyright() -> None:
+    article = body('<p><p>甲</p></p><p><span>乙</span></p><p class="t-copyright">© 2023 AFP</p>')
+    assert article.article_body == "甲\n\n乙"
+    assert article.copyright_notice == "© 2023 AFP"
+
+
+def test_older_captions() -> None:
+    old = ARTICLE.replace('"a-media-legend">主', '"m-figure__caption__legend">主').replace(
+        '"a-media-legend">甲', '"m-figure__caption__credits">甲'
+    )
+    assert read(page(old)).images == [Image(f"{S}/m.jpg", "主图", "甲/AFP")]
+    one = ARTICLE.replace('<span class="a-media-legend">甲/AFP</span>', "")
+    assert read(page(one)).images == [Image(f"{S}/m.jpg", "主图", None)]
+
+
+# ------------------------------------------------------------------------------------------ a real page
+
+
+def test_a_real_page_of_a_sister_site(samples: Path) -> None:
+    html = (samples / "pages" / "same-cms-observers-en.html").read_text("utf-8")
+    theirs, ours = (
+        "https://observers.france24.com/en/2019",
+        "https://www.rfi.fr/en/international/2019",
+    )
+    address = f"{ours}0826-mexico-african-migrants-trapped-protest-journey"
+    article = read(html.replace(theirs, ours).replace(theirs.replace("/", "\\/"), ours), address)
+    assert article.canonical_url == address
+    assert (article.edition, article.section) == ("en", "international")
+    assert (
+        article.headline == "African migrants trapped in Mexico protest for right to travel to USA"
+    )
+    assert article.date_published == "2019-08-27T16:34:48Z"
+    assert article.date_modified == "2019-08-28T08:13:06Z"
+    assert article.authors == ["Chloé Lauvergnier"]
+    assert article.keywords == ["politics", "Mexico", "migration"]
+    assert len(article.images) >= 4
+    assert all(
+        image.url.startswith("https://s.observers.france24.com/") for image in article.images
+    )
+    assert "/w:980/" in article.images[0].url
+    assert article.images[0].caption
+    assert len(article.videos) >= 6
+    assert all(video.url.startswith("https://www.youtube.com/watch?v=") for video in article.videos)
+    blocks = article.article_body.split("\n\n")
+    assert len(blocks) > 30
+    assert oracle.faults(sanitize(article.article_body_html)) == []
+    for word in ("Page not found", "Advertising", "Read more", "Share", "function", "{"):
+        assert word not in article.article_body
+    # every paragraph of its body, as html5lib finds them
+    tree = oracle.tree(html)
+    (container,) = [
+        e for e in tree.iter("div") if (e.get("class") or "").startswith("t-content__body")
+    ]
+    paragraphs = [oracle.letters("".join(p.itertext())) for p in container.iter("p")]
+    said = oracle.letters(article.article_body)
+    assert [p for p in paragraphs if p and p not in said] == []
+
+
+# ------------------------------------------------------------------------------------------ properties
+
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5)
+    | st.sampled_from(["http://[", "NewsArticle", "2023-11-07T12:00:00+01:00", "/a.jpg", f"{S}/x y.jpg", "PT5S"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
+        st.sampled_from(["@type", "@graph", "url", "contentUrl", "embedUrl", "name", "duration", "width"]),
+        inner, max_size=3,
+    ),
+    max_leaves=6,
+)  # fmt: skip
+PROPERTIES = st.dictionaries(
+    st.sampled_from([*DATA, "audio", "video", "@graph"]), VALUES, max_size=5
+)
+DOCUMENTED = (NotAnArticle, NotRfi, TooDeep)
+
+
+def well_formed(article: Article) -> None:
+    for text in (
+        article.headline,
+        article.column,
+        article.description,
+        *article.keywords,
+        *article.authors,
+    ):
+        assert text is None or (text == " ".join(text.split()) and text.encode())
+    for part in (*article.images, *article.audios, *article.videos, *article.alternates):
+        assert part.url.startswith(("https://", "http://"))
+        assert not any(map(str.isspace, part.url))
+    for image in article.images:
+        assert image.width is None or type(image.width) is int
+    assert oracle.faults(sanitize(article.article_body_html)) == []
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(PROPERTIES, st.booleans())
+def test_no_json_ld_raises(properties: dict[str, Any], bare: bool) -> None:
+    data = {key: value for key, value in DATA.items() if key == "@type" or not bare} | properties
+    try:
+        well_formed(read(page("<p>甲</p>" if bare else ARTICLE, data=script(data))))
+    except DOCUMENTED:
+        pass
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_no_damaged_page_raises(data: st.DataObject) -> None:
+    whole = page()
+    for _ in range(data.draw(st.integers(1, 4))):
+        start = data.draw(st.integers(0, len(whole)))
+        end = data.draw(st.integers(start, min(len(whole), start + 400)))
+        junk = data.draw(
+            st.sampled_from(
+                [
+                    "",
+                    "<",
+                    ">",
+                    '"',
+                    "</div>",
+                    "<body>",
+                    "<!--",
+                    "\x00",
+                    "<template>",
+                    "<p>",
+                    "http://[",
+                ]
+            )
+        )
+        whole = whole[:start] + junk + whole[end:]
+    try:
+        well_formed(read(whole))
+    except DOCUMENTED:
+        pass
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(st.characters()), st.text(st.characters()) | st.just(FETCHED))
+def test_no_text_raises(html: str, url: str) -> None:
+    for markup in (html, page(html), html.join(["<article>", "</article>"])):
+        try:
+            well_formed(read(markup, url))
+        except DOCUMENTED:
+            pass
