@@ -74,7 +74,7 @@ def main() -> None:
             say("job: writing pages …")
             job = Job(folder / "job", 5000 // share)
         if "levers" in options.only:
-            levers = Job(folder / "levers", 2000 // share)
+            levers = Job(folder / "levers", 1500 // share)
         for number in range(1, rounds + 1):
             say(f"round {number} of {rounds} …")
             for extraction in extractions:

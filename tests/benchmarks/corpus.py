@@ -14,7 +14,7 @@ from email.utils import format_datetime
 from html import escape
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
 FEED_URL = "https://feedx.net/rss/rfi.xml"
@@ -454,7 +454,7 @@ def write_site(root: Path, stories: int) -> Path:
     for number in range(stories):
         told = story(number)
         slug = told.url.rsplit("/", 1)[-1]
-        file = root / "www.rfi.fr" / "cn" / told.section / f"{_decoded(slug)}.html"
+        file = root / "www.rfi.fr" / "cn" / told.section / f"{unquote(slug)}.html"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(page(told), encoding="utf-8")
         addresses.append(told.url)
@@ -466,7 +466,7 @@ def write_site(root: Path, stories: int) -> Path:
         f"<link>https://www.rfi.fr/cn/</link>\n{''.join(items)}</channel></rss>\n",
         encoding="utf-8",
     )
-    # Of one length for all: the mirror's crawl reads those of hosts, the other that of the server.
+    # The same for all: through the mirror a crawl reads those of the hosts, else that of the server.
     for folder in (root, root / "www.rfi.fr", root / "feedx.net"):
         (folder / "robots.txt").write_text("User-agent: *\nDisallow: /search/\n", encoding="utf-8")
     listed = root.with_suffix(".txt")
@@ -474,17 +474,11 @@ def write_site(root: Path, stories: int) -> Path:
     return listed
 
 
-def _decoded(slug: str) -> str:
-    from urllib.parse import unquote
-
-    return unquote(slug)
-
-
 def feed_item(told: Story) -> str:
     """Return the story as an entry of feedx's, with the first paragraph for a payload."""
     payload = (
-        f"<div>{told.shown}</div><p><strong>{told.chapo}</strong></p>"
-        f"<div><p>{told.blocks[0]}</p></div>"
+        f"<div>{told.shown}</div><p><strong>{escape(told.chapo or '')}</strong></p>"
+        f"<div><p>{escape(told.blocks[0])}</p></div>"
     )
     found = format_datetime(told.published + timedelta(minutes=53), usegmt=True)
     return (
