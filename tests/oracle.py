@@ -75,6 +75,11 @@ def _pieces(top: Any, removed: Collection[str]) -> Iterator[str]:
         pending += reversed(inside)
 
 
+def inside(element: Any, removed: Collection[str] = REMOVED) -> str:
+    """The text below an element on one line."""
+    return " ".join("".join(_pieces(element, removed)).split())
+
+
 def letters(content: str) -> str:
     """The letters and digits of a text."""
     return "".join(filter(str.isalnum, content))

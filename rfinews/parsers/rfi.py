@@ -143,8 +143,10 @@ def read_page(html: str | bytes, url: str) -> Article:
         head.first("article:modified_time"), *times[1:2]
     )
     tags = [media.text_of(node) for node in root.css(TAGS)] if root else []
-    article.keywords = _names(
-        tags or head.meta.get("article:tag") or _keywords(head.data.get("keywords"))
+    article.keywords = (
+        _names(tags)
+        or _names(head.meta.get("article:tag", ()))
+        or _names(_keywords(data.get("keywords")))
     )
     names = [media.text_of(node) for node in root.css(AUTHORS)] if root else []
     article.authors = people(names) or people(_person_names(head.data.get("author")))
