@@ -757,7 +757,7 @@ def test_no_damaged_page_raises(data: st.DataObject) -> None:
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.text(st.characters()), st.text(st.characters()) | st.just(FETCHED))
+@given(st.text(st.characters()), st.text(st.characters(), min_size=1) | st.just(FETCHED))
 def test_no_text_raises(html: str, url: str) -> None:
     for markup in (html, page(html), html.join(["<article>", "</article>"])):
         try:
