@@ -3,6 +3,10 @@
 Labels stand as the pages show them, without the colon that may follow; compare them without regard
 to case. What is not known of an edition is an empty tuple; ``ff`` and ``ma`` are read with the
 French labels that their pages fall back to.
+
+Observed are: all labels of ``cn``; the first advertising and share label of ``fr``, ``en`` and
+``vi``; "Read more" and "Page not found" in English. The others are what each language says there,
+not seen on RFI's pages; a label that is wrong removes nothing, because it must be all of a block.
 """
 
 from dataclasses import dataclass
@@ -20,6 +24,8 @@ class Edition:
     ``site_names``: what the outlet calls itself in title suffixes and bylines.
     ``ad_labels``, ``share_labels``, ``byline_labels``: see the module.
     ``author_words``: path segments before an author's name (``/cn/作者/罗拉/``).
+    ``more_labels``: buttons and links that unfold or lead to more text.
+    ``missing``: what pages say that are sent in place of one that is not there.
     ``columns``: programmes that a title names after `` - ``.
     ``pages``: one-segment paths that are sections or service pages, never articles.
     ``host``: where its addresses are today. ``legacy_hosts``: where they were.
@@ -32,10 +38,28 @@ class Edition:
     share_labels: tuple[str, ...] = ()
     byline_labels: tuple[str, ...] = ()
     author_words: tuple[str, ...] = ()
+    more_labels: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     pages: tuple[str, ...] = ()
     host: str = "www.rfi.fr"
     legacy_hosts: tuple[str, ...] = ()
+
+    @property
+    def front_page(self) -> str:
+        return f"https://{self.host}/{self.code}/"
+
+    @property
+    def feed(self) -> str:
+        return f"https://{self.host}/{self.code}/rss"
+
+    @property
+    def sitemap_index(self) -> str:
+        return f"https://{self.host}/sitemaps/{self.code}/index.xml"
+
+    @property
+    def news_sitemap(self) -> str:
+        return f"https://{self.host}/sitemaps/{self.code}/news.xml"
 
 
 _ROWS = (
@@ -47,6 +71,8 @@ _ROWS = (
         share_labels=("分享",),
         byline_labels=("作者",),
         author_words=("作者",),
+        more_labels=("继续浏览后续", "阅读更多"),
+        missing=("页面不存在", "找不到页面", "未找到页面", "找不到网页", "您请求的内容不存在"),
         columns=(
             "法国报纸摘要",
             "要闻解说",
@@ -109,6 +135,8 @@ _ROWS = (
         share_labels=("分享",),
         byline_labels=("作者",),
         author_words=("作者",),
+        more_labels=("繼續瀏覽後續", "閱讀更多"),
+        missing=("頁面不存在", "找不到頁面", "未找到頁面", "找不到網頁"),
         pages=(
             "首頁",
             "中國",
@@ -137,6 +165,13 @@ _ROWS = (
         share_labels=("Partager",),
         byline_labels=("Par", "Texte par", "Auteur", "Auteurs", "Propos recueillis par"),
         author_words=("auteur",),
+        more_labels=("Lire la suite", "Lire plus", "En savoir plus"),
+        missing=(
+            "Page introuvable",
+            "Page non trouvée",
+            "Cette page n’existe pas",
+            "Contenu introuvable",
+        ),
         pages=(
             "afrique",
             "afrique-foot",
@@ -179,6 +214,8 @@ _ROWS = (
         share_labels=("Share",),
         byline_labels=("By", "Text by", "Written by", "Author"),
         author_words=("author",),
+        more_labels=("Read more",),
+        missing=("Page not found", "The page you requested does not exist"),
         legacy_hosts=("en.rfi.fr",),
     ),
     Edition(
@@ -189,6 +226,8 @@ _ROWS = (
         share_labels=("Compartir",),
         byline_labels=("Por", "Texto por", "Autor"),
         author_words=("autor",),
+        more_labels=("Leer más", "Seguir leyendo"),
+        missing=("Página no encontrada", "No se encontró la página"),
         legacy_hosts=("es.rfi.fr", "espanol.rfi.fr"),
     ),
     Edition(
@@ -199,6 +238,8 @@ _ROWS = (
         share_labels=("Partilhar", "Compartilhar"),
         byline_labels=("Por", "Texto por", "Autor"),
         author_words=("autor",),
+        more_labels=("Ler mais", "Continuar a ler"),
+        missing=("Página não encontrada", "Página inexistente"),
         legacy_hosts=("pt.rfi.fr",),
     ),
     Edition(
@@ -209,6 +250,8 @@ _ROWS = (
         share_labels=("Compartilhar", "Partilhar"),
         byline_labels=("Por", "Texto por", "Autor"),
         author_words=("autor",),
+        more_labels=("Leia mais", "Ler mais", "Continue lendo"),
+        missing=("Página não encontrada", "Página inexistente"),
         legacy_hosts=("br.rfi.fr",),
     ),
     Edition(
@@ -219,6 +262,8 @@ _ROWS = (
         share_labels=("Поделиться",),
         byline_labels=("Автор", "Авторы", "Текст"),
         author_words=("автор",),
+        more_labels=("Читать далее", "Читать дальше"),
+        missing=("Страница не найдена", "Страница не существует"),
         legacy_hosts=("ru.rfi.fr", "russian.rfi.fr"),
     ),
     Edition(
@@ -229,6 +274,8 @@ _ROWS = (
         share_labels=("هم‌رسانی", "اشتراک‌گذاری", "به اشتراک بگذارید"),
         byline_labels=("نویسنده", "نوشته", "توسط"),
         author_words=("نویسنده",),
+        more_labels=("ادامه مطلب", "بیشتر بخوانید"),
+        missing=("صفحه پیدا نشد", "صفحه یافت نشد", "صفحه مورد نظر یافت نشد"),
         legacy_hosts=("fa.rfi.fr",),
     ),
     Edition(
@@ -239,6 +286,8 @@ _ROWS = (
         share_labels=("Chia sẻ",),
         byline_labels=("Tác giả", "Bài viết của", "Bởi"),
         author_words=("tác-giả",),
+        more_labels=("Đọc tiếp", "Xem thêm"),
+        missing=("Không tìm thấy trang", "Trang không tồn tại"),
         legacy_hosts=("vi.rfi.fr",),
     ),
     Edition(
@@ -247,7 +296,10 @@ _ROWS = (
         site_names=("វិទ្យុបារាំងអន្តរជាតិ", *_OUTLET),
         ad_labels=("ផ្សាយពាណិជ្ជកម្ម", "ពាណិជ្ជកម្ម"),
         share_labels=("ចែករំលែក",),
-        byline_labels=("ដោយ", "អ្នកនិពន្ធ"),
+        byline_labels=("ដោយ", "អ្នកនិពន្ធ", "អត្ថបទដោយ"),
+        author_words=("អ្នកនិពន្ធ",),
+        more_labels=("អានបន្ត", "អានបន្ថែម"),
+        missing=("រកមិនឃើញទំព័រ", "រកទំព័រមិនឃើញ"),
         legacy_hosts=("km.rfi.fr",),
     ),
     Edition(
@@ -258,6 +310,8 @@ _ROWS = (
         share_labels=("Shiriki", "Sambaza"),
         byline_labels=("Na", "Imeandikwa na", "Mwandishi"),
         author_words=("mwandishi",),
+        more_labels=("Soma zaidi", "Endelea kusoma"),
+        missing=("Ukurasa haukupatikana", "Ukurasa haupatikani"),
         legacy_hosts=("sw.rfi.fr", "kiswahili.rfi.fr"),
     ),
     Edition(
@@ -268,6 +322,8 @@ _ROWS = (
         share_labels=("Raba", "Yada"),
         byline_labels=("Daga", "Marubuci"),
         author_words=("marubuci",),
+        more_labels=("Ci gaba da karatu", "Karanta ƙari"),
+        missing=("Ba a samu shafin ba", "Ba a sami shafin ba"),
         legacy_hosts=("ha.rfi.fr",),
     ),
     Edition(
@@ -278,6 +334,8 @@ _ROWS = (
         share_labels=("Поділитися",),
         byline_labels=("Автор", "Автори", "Текст"),
         author_words=("автор",),
+        more_labels=("Читати далі",),
+        missing=("Сторінку не знайдено", "Сторінка не існує"),
     ),
     Edition(
         code="ff",
@@ -287,6 +345,8 @@ _ROWS = (
         share_labels=("Partager",),
         byline_labels=("Par",),
         author_words=("auteur",),
+        more_labels=("Lire la suite",),
+        missing=("Page introuvable", "Page non trouvée"),
     ),
     Edition(
         code="ma",
@@ -296,6 +356,8 @@ _ROWS = (
         share_labels=("Partager",),
         byline_labels=("Par",),
         author_words=("auteur",),
+        more_labels=("Lire la suite",),
+        missing=("Page introuvable", "Page non trouvée"),
     ),
     Edition(
         code="ro",
@@ -305,6 +367,8 @@ _ROWS = (
         share_labels=("Distribuie",),
         byline_labels=("De", "Autor"),
         author_words=("autor",),
+        more_labels=("Citește mai mult", "Citește mai departe"),
+        missing=("Pagina nu a fost găsită", "Pagina nu există"),
         pages=("muzica", "emisiuni", "podcast"),
         host="www.rfi.ro",
     ),

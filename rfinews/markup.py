@@ -31,6 +31,7 @@ __all__ = [
     "content_hash",
     "decode_references",
     "is_furniture",
+    "is_label",
     "mend",
     "parse",
     "plain",
@@ -207,9 +208,15 @@ def _refuse_depth(html: str) -> None:
 _LABELS = frozenset(
     label.casefold()
     for edition in EDITIONS.values()
-    for label in (*edition.ad_labels, *edition.share_labels, *edition.byline_labels, "Array")
+    for label in (
+        *edition.ad_labels,
+        *edition.share_labels,
+        *edition.byline_labels,
+        *edition.more_labels,
+        "Array",
+    )
 )
-_SEPARATORS = " \t\n:：,，、/|·•-–—"
+_SEPARATORS = " \t\n:：៖,，،、/|·•-–—"
 _RUN = frozenset("-text a b br em i span strong".split())
 _AND = frozenset(("", "et", "and", "和", "y", "e", "und"))
 
@@ -217,6 +224,15 @@ _AND = frozenset(("", "et", "and", "和", "y", "e", "und"))
 def _bare(text: str) -> str:
     """Return `text` as labels are compared: without the colon or the line around it."""
     return plain(text).strip(_SEPARATORS).casefold()
+
+
+def is_label(text: str) -> bool:
+    """Tell a label of the site's own (advertising, sharing, byline, read more) in any language.
+
+    >>> is_label("Publicité"), is_label("分享 :"), is_label("Publicité mensongère")
+    (True, True, False)
+    """
+    return _bare(text) in _LABELS
 
 
 def settle_links(root: Node, base_url: str) -> list[str]:
@@ -300,22 +316,25 @@ def _remove_with_empty_parents(node: Node, root: Node, kept: set[int]) -> None:
 _DROPPED = frozenset(
     """
     audio button diaporama embed iframe input noembed noframes noscript play-media script select
-    share-button share-modal style svg template title video youtube-player
+    share-button share-modal style svg template title video video-player youtube-player
     """.split()
 )
 # Those of them that hold no paragraph of their own, but the article's where an end tag is lost.
 _UNENDED = frozenset(
     """
-    audio button diaporama noscript play-media select share-button share-modal video youtube-player
+    audio button diaporama noscript play-media select share-button share-modal video video-player
+    youtube-player
     """.split()
 )
 # The site's own furniture, by class names and attributes that outlived four redesigns.
 _FURNITURE = frozenset(
     """
-    a-em-title a-loader-error a-read-more m-block-ad m-block-ad__content m-block-ad__label
-    m-em-audio m-em-flash m-em-quote m-em-video m-from-author m-interstitial o-self-promo
-    t-content__authors t-content__shares t-content__tags
-    data-root-share data-selfpromo-app data-selfpromo-newsletter data-wrapper-video-player
+    a-em-title a-loader-error a-read-more a-reading-time a-share-bar-label m-author-n-reading-time
+    m-block-ad m-block-ad__content m-block-ad__label m-em-audio m-em-flash m-em-quote m-em-video
+    m-feed-sub m-from-author m-interstitial m-item-list-article m-pub-dates m-share-bar
+    o-layout-list o-self-promo t-content__authors t-content__authors-tts t-content__chapo
+    t-content__dates t-content__main-media t-content__section t-content__shares t-content__tags
+    t-content__title data-root-share data-selfpromo-app data-selfpromo-newsletter data-wrapper-video-player
     """.split()
 )
 # Furniture that a lost </div> can make swallow the article: if it holds blocks, only its own goes.

@@ -17,15 +17,22 @@ from rfinews.markup import decode_references, plain, visible_text
 from rfinews.urls import clean_link
 
 _PLAY_BUTTON = "[data-root-audio-player-button]"
-_KINDS = ("youtube-player, iframe, video", "script[data-media-id]", "audio")
-POSTERS = "figure:has(.m-main-media-btn), [data-wrapper-video-player] figure"
+_KINDS = (
+    "youtube-player, iframe, video, video-player",
+    "script[data-media-id], script[data-media-video-id]",
+    "audio",
+)
+POSTERS = (
+    "figure:has(.m-main-media-btn), figure:has(video-player), [data-wrapper-video-player] figure"
+)
 # One look tells which kinds of media there are; most articles have a picture and no more.
-_VIDEO_TAGS = frozenset(("youtube-player", "iframe", "video"))
+_VIDEO_TAGS = frozenset(("youtube-player", "iframe", "script", "video", "video-player"))
 _AUDIO_TAGS = frozenset(("audio", "script"))
 _PLAYERS = (
-    "youtube-player, iframe, video, audio, script[data-media-id], diaporama, .m-main-media-btn, "
-    "[data-wrapper-video-player]"
+    "youtube-player, iframe, video, video-player, audio, script[data-media-id], "
+    "script[data-media-video-id], diaporama, .m-main-media-btn, [data-wrapper-video-player]"
 )
+_VIDEO_TITLES = ".m-em-video__title, .a-em-title"
 PLACEHOLDERS = ("/RFI_FB.png", "/meta_og_twcards/")
 LEGEND = ".m-figure__caption__legend, .a-media-legend"
 CREDIT = ".m-figure__caption__credits, .a-media-legend ~ .a-media-legend"
@@ -37,6 +44,7 @@ _YOUTUBE = re.compile(
 _VIDEO_HOSTS = re.compile(
     r"^https?://(?:[\w-]+\.)*(?:dailymotion\.com/embed/video/|player\.vimeo\.com/video/)"
 )
+_MEDIA_FILE = re.compile(r"https?://([^?#]+\.(?:aac|m3u8|m4a|mp3|mp4|ogg|wav|webm))(?=[?#]|$)")
 _WIDTH = re.compile(r"([0-9]+(?:\.[0-9]+)?)[wx]?")
 _BASE = "https://www.rfi.fr/"  # players name their files by absolute addresses or from the root
 _CLEAN_ADDRESS = re.compile(r"https?://[!#-;=?-Z_a-z~]+")
@@ -144,6 +152,16 @@ def _json(text: str) -> Any:
         return None
 
 
+def file_of(url: str) -> str:
+    """Tell which audio or video an address leads to: of a file, without its scheme and query.
+
+    >>> file_of("http://a.example/b.mp3?source=page") == file_of("https://a.example/b.mp3")
+    True
+    """
+    found = _MEDIA_FILE.match(url)
+    return found[1] if found else url
+
+
 def _from_dataset(data: Any) -> str | None:
     """Join the parts of ``data-image-dataset`` and of a gallery's entries to the original's address."""
     if not isinstance(data, dict) or not isinstance(data.get("url"), str):
@@ -220,18 +238,29 @@ def _first_text(data: dict[str, Any], *keys: str) -> str | None:
 
 
 def videos(root: LexborNode) -> list[Media]:
-    """Return the videos below `root`, YouTube by its watch address, each once."""
+    """Return the videos below `root`, YouTube by its watch address, each once.
+
+    RFI's own player, ``video-player source`` beside ``script[data-media-video-id]``, names one file
+    in several renditions: the first is taken.
+    """
     found: dict[str, Media] = {}
-    for node in root.css("youtube-player, iframe, video, video source"):
+    for node in root.css("script[data-media-video-id]"):
+        data = _json(node.text())
+        urls = [video_address(file) or file for file, _ in _files(data)]
+        if urls:
+            name = _player_name(data) or _title(node, _VIDEO_TITLES)
+            found.setdefault(urls[0], Media(urls[0], name, _length(data)))
+    players = "youtube-player, iframe, video, video source"
+    for node in root.css(players if found else f"{players}, video-player"):
         attributes = node.attributes
         source = attributes.get("source") or attributes.get("src") or attributes.get("data-src")
         url = video_address(source or "")
         if url is None and node.tag == "youtube-player" and (code := attributes.get("video-id")):
             url = video_address(f"https://youtu.be/{code}")
-        if url is None and node.tag in ("video", "source"):
+        if url is None and node.tag in ("video", "source", "video-player"):
             url = address(source, _BASE)
         if url is not None:
-            found.setdefault(url, Media(url, _title(node, ".m-em-video__title, .a-em-title")))
+            found.setdefault(url, Media(url, _title(node, _VIDEO_TITLES)))
     return list(found.values())
 
 
@@ -254,15 +283,10 @@ def audios(root: LexborNode) -> list[Media]:
         data = _json(node.text())
         if not isinstance(data, dict):
             continue
-        name = _first_text(_object(data, "diffusion"), "title")
-        name = name or _title(node, ".m-em-audio__show-infos__emission")
+        name = _player_name(data) or _title(node, ".m-em-audio__show-infos__emission")
         name = name or _first_text(_object(data, "emission"), "title")
-        sources = data.get("sources")
-        for source in sources if isinstance(sources, list) else []:
-            if isinstance(source, dict) and (url := address(source.get("url"), _BASE)):
-                seconds = source.get("duration", data.get("duration"))
-                length = duration(str(seconds)) if seconds else None
-                found.setdefault(url, Media(url, name, length))
+        for file, source in _files(data):
+            found.setdefault(file, Media(file, name, _length(source, data)))
         box = node.parent
         if box is not None and box.css_first(_PLAY_BUTTON) and len(box.css("p, h2, li")) <= 2:
             box.decompose()  # else its title and its show read like paragraphs
@@ -270,6 +294,24 @@ def audios(root: LexborNode) -> list[Media]:
         if url := address(node.attributes.get("src"), _BASE):
             found.setdefault(url, Media(url, _title(node, ".a-em-title")))
     return list(found.values())
+
+
+def _files(data: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the addresses in a player's ``sources``, each with its details."""
+    sources = data.get("sources") if isinstance(data, dict) else None
+    for source in sources if isinstance(sources, list) else []:
+        if isinstance(source, dict) and (url := address(source.get("url"), _BASE)):
+            yield url, source
+
+
+def _player_name(data: dict[str, Any]) -> str | None:
+    return _first_text(_object(data, "diffusion"), "title")
+
+
+def _length(*data: dict[str, Any]) -> int | None:
+    """Return the first duration that a player's data name, in seconds."""
+    named = (each["duration"] for each in data if each.get("duration"))
+    return next((duration(str(value)) for value in named), None)
 
 
 def _object(data: dict[str, Any], key: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 import json
 import re
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ ALTERNATES = """
 <link rel="alternate" hreflang="zh-Hans" href="https://www.rfi.fr/cn/国际/20231107-例题">
 <link rel="alternate" hreflang="fr" href="https://www.rfi.fr/fr/europe/20231107-exemple?utm_source=x">
 <link rel="alternate" hreflang="pt-br" href="/br/mundo/20231107-exemplo">
+<link rel="alternate" hreflang="zh" href="https://www.rfi.fr/cn/中国/20231107-例题">
 <link rel="alternate" hreflang="x-default" href="https://www.rfi.fr/en/20231107-example">
 <link rel="alternate" hreflang="en" href="https://www.rfi.fr/en/">
 <link rel="alternate" type="application/rss+xml" href="https://www.rfi.fr/cn/rss">
@@ -132,7 +134,135 @@ def test_bytes_are_read_like_text() -> None:
     assert read_page(page().encode(), FETCHED) == read(page())
 
 
+def test_hits_are_counted_for_articles_only() -> None:
+    hits: Counter[str] = Counter()
+    for _ in range(2):
+        read_page(page(), FETCHED, hits)
+    assert hits == dict.fromkeys(
+        [
+            "headline:h1.t-content__title",
+            "description:.t-content__chapo",
+            "body:.t-content__body",
+            "date_published:json-ld",
+            "date_modified:json-ld",
+            "authors:.m-from-author__name",
+            "keywords:.t-content__tags a",
+            "images:article",
+            "audios:none",
+            "videos:none",
+        ],
+        2,
+    )
+    with pytest.raises(NotAnArticle):
+        read_page(page(article="<h1>例题</h1>", data=""), FETCHED, hits)
+    assert set(hits.values()) == {2}
+
+
 # ------------------------------------------------------------------------------------------ preference
+
+# Field → its sources in order: name, the value that it gives, what is removed to lose it.
+SOURCES: dict[str, list[tuple[str, Any, list[str]]]] = {
+    "headline": [
+        ("h1.t-content__title", "例题", [' class="t-content__title"', " - 要闻解说"]),
+        ("h1", "例题", ["<h1>例题</h1>"]),
+        ("json-ld", "数据题", ['"headline": "数据题 - RFI", ']),
+        ("og:title", "元题", ['<meta property="og:title" content="元题 - RFI">']),
+        ("title", "标签题", []),
+    ],
+    "description": [
+        (".t-content__chapo", "导语，一句。", ['<p class="t-content__chapo">导语，一句。</p>']),
+        ("head", "数据导语。", ['"description": "数据导语。", ']),
+        ("head", "元导语。", ['<meta name="description" content="元导语。">']),
+        ("none", None, []),
+    ],
+    "date_published": [
+        ("json-ld", "2023-11-07T11:30:00Z", ['"datePublished": "2023-11-07T11:30:00+00:00", ']),
+        ("meta", "2023-11-07T11:00:00Z", ['<meta property="article:published_time" content="2023-11-07T12:00:00+01:00">']),
+        (".t-content__dates time", "2023-11-07T11:00:00Z", [' datetime="2023-11-07T11:00:00+00:00"']),
+        (".t-content__dates time", "2023-11-07T11:00:00Z", ["07/11/2023 - 12:00"]),
+        ("none", None, []),
+    ],
+    "date_modified": [
+        ("json-ld", "2023-11-07T11:45:00Z", ['"dateModified": "2023-11-07T11:45:00+00:00", ']),
+        ("meta", "2023-11-07T12:00:00Z", ['<meta property="article:modified_time" content="2023-11-07T13:00:00+01:00">']),
+        (".t-content__dates time", "2023-11-07T11:10:00Z", [' datetime="2023-11-07T11:10:00+00:00"']),
+        ("none", None, []),
+    ],
+    "authors": [
+        (".m-from-author__name", ["罗拉"], [' class="m-from-author__name"', 'm-from-author']),
+        (".t-content__authors a", ["乙"], ['<div class="t-content__authors"><a href="/cn/作者/乙/">乙</a></div>']),
+        ("json-ld", ["数据人"], ['"author": [{"@type": "Person", "name": "数据人"}], ']),
+        ("byline", ["丁"], ['<a href="/cn/作者/丁/">丁</a>']),
+        ("none", [], []),
+    ],
+    "keywords": [
+        (".t-content__tags a", ["签一", "签二"], ["t-content__tags"]),
+        ("article:tag", ["元签一", "元签二"], ['<meta property="article:tag" content="元签一"><meta property="article:tag" content="元签二">']),
+        ("json-ld", ["数据签", "二"], ['"keywords": ["数据签", "二"], ']),
+        ("meta", ["词一", "词二"], ['<meta name="keywords" content="词一,词二">']),
+        ("none", [], []),
+    ],
+    "images": [
+        ("article", [Image("https://s.rfi.fr/media/display/m.jpg", "主图", "甲/AFP")], ['<img src="https://s.rfi.fr/media/display/m.jpg">']),
+        ("none", [], ['<youtube-player video-id="U6uZp_2CZZU"></youtube-player>', '"embedUrl": "https://youtu.be/U6uZp_2CZZU", ']),
+        ("head", [Image("https://s.rfi.fr/media/display/ld.jpg", None, None, 1280, 720), Image("https://s.rfi.fr/media/display/og.jpg")],
+         ['"url": "https://s.rfi.fr/media/display/ld.jpg", ']),
+        ("head", [Image("https://s.rfi.fr/media/display/og.jpg")], ['<meta property="og:image" content="https://s.rfi.fr/media/display/og.jpg">']),
+        ("none", [], []),
+    ],
+    "audios": [
+        ("player", [Media("https://a.example/b.mp3", None, 200)], ['<script data-media-id="x" type="application/json">{"sources": [{"url": "https://a.example/b.mp3"}]}</script>']),
+        ("json-ld", [Media("https://a.example/b.mp3", None, 200)], ['"contentUrl": "https://a.example/b.mp3", ']),
+        ("none", [], []),
+    ],
+    "videos": [
+        ("player", [Media("https://www.youtube.com/watch?v=U6uZp_2CZZU", None, 60)], ['<youtube-player video-id="U6uZp_2CZZU"></youtube-player>']),
+        ("json-ld", [Media("https://www.youtube.com/watch?v=U6uZp_2CZZU", None, 60)], ['"embedUrl": "https://youtu.be/U6uZp_2CZZU", ']),
+        ("none", [], []),
+    ],
+    "body": [
+        (".t-content__body", "第一段。\n\n第二段。", ['<p>第一段。</p><p>第二段。</p>']),
+        ("json-ld", "说。" * 120, ['"articleBody": "' + "说。" * 120 + '"']),
+        ("none", "", []),
+    ],
+}  # fmt: skip
+
+
+def everything() -> str:
+    """A page that has every field from every source."""
+    meta = META + '<meta name="keywords" content="词一,词二">'
+    media = {
+        "audio": {"contentUrl": "https://a.example/b.mp3", "duration": "PT3M20S"},
+        "video": {"embedUrl": "https://youtu.be/U6uZp_2CZZU", "duration": "PT1M"},
+        "articleBody": "说。" * 120,
+    }
+    player = '{"sources": [{"url": "https://a.example/b.mp3"}]}'
+    article = ARTICLE.replace(
+        '<div class="t-content__body',
+        '<div class="t-content__authors"><a href="/cn/作者/乙/">乙</a></div><div class="t-content__body',
+    ).replace(
+        "<p>第二段。</p>",
+        '<p>第二段。</p><div class="m-em-audio"><script data-media-id="x" type="application/json">'
+        f'{player}</script></div><div class="m-em-video">'
+        '<youtube-player video-id="U6uZp_2CZZU"></youtube-player></div>'
+        '<div>作者：<a href="/cn/作者/丁/">丁</a></div>',
+    )
+    return page(article, head=LINK + meta + ALTERNATES, data=script(DATA | media))
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_each_source_stands_in_for_the_one_before_it(name: str) -> None:
+    html = everything()
+    for source, value, removed in SOURCES[name]:
+        hits: Counter[str] = Counter()
+        article = read_page(html, FETCHED, hits)
+        found = article.article_body if name == "body" else getattr(article, name)
+        assert (source, found) == (source, value)
+        assert hits[f"{name}:{source}"] == 1
+        assert [hit for hit in hits if hit.startswith(f"{name}:")] == [f"{name}:{source}"]
+        for part in removed:
+            assert part in html
+            html = html.replace(part, "")
 
 
 @pytest.mark.parametrize(
@@ -357,6 +487,74 @@ def test_media_that_json_ld_gets_wrong(linked: dict[str, object]) -> None:
     )
 
 
+def test_rfis_own_video_player() -> None:
+    data = json.dumps(
+        {
+            "mediaId": "WBMZ1",
+            "sources": [{"url": "https://v.example/a.mp4"}, {"url": "https://v.example/a.m3u8"}],
+            "duration": "PT2M",
+            "diffusion": {"title": "片"},
+        }
+    )
+    player = (
+        f'<script data-media-video-id="x" type="application/json">{data}</script>'
+        '<video-player source="https://v.example/b.mp4"><span>播放</span></video-player>'
+    )
+    poster = f'<figure><img src="{S}/p.jpg"><video-player></video-player></figure>'
+    for markup, videos in (
+        (player, [Media("https://v.example/a.mp4", "片", 120)]),
+        (player.replace(data, "{"), [Media("https://v.example/b.mp4")]),
+        (player.replace("data-media-video-id", "data-x"), [Media("https://v.example/b.mp4")]),
+    ):
+        article = body(f"<p>甲</p><div>{markup}{poster}</div><p>乙</p>")
+        assert article.videos == videos
+        assert article.article_body == "甲\n\n乙"
+        assert [image.url for image in article.images] == [f"{S}/m.jpg"]
+    alone = body(f"<p>甲</p>{player.partition('<video-player')[0]}")
+    assert alone.videos == [Media("https://v.example/a.mp4", "片", 120)]
+
+
+def test_media_that_stand_on_their_own_in_json_ld() -> None:
+    audio = {"@type": "AudioObject", "contentUrl": "http://a.example/b.mp3", "duration": "PT9S"}
+    video = {"@type": "VideoObject", "embedUrl": "https://youtu.be/U6uZp_2CZZU", "name": "片"}
+    for data in (
+        script([DATA, audio, video]),
+        script(DATA) + script(audio) + script(video),
+        script(DATA | {"@type": "PodcastEpisode", "associatedMedia": [audio, video, None]}),
+    ):
+        article = read(page(data=data))
+        assert article.audios == [Media("http://a.example/b.mp3", None, 9)]
+        assert article.videos == [Media(WATCH, "片")]
+    alone = page("", head=LINK, data=script([audio, video]))
+    with pytest.raises(NotAnArticle):
+        read(alone.replace("article data-article-content", "div"))
+
+
+def test_one_file_under_two_addresses_is_one_audio() -> None:
+    player = '{"sources": [{"url": "https://a.example/b.mp3?source=page"}]}'
+    markup = f'<script data-media-id="x" type="application/json">{player}</script>'
+    audio = {"contentUrl": "http://a.example/b.mp3", "duration": 7.9}
+    found = read(page(ARTICLE + markup, data=script(DATA | {"audio": audio}))).audios
+    assert found == [Media("https://a.example/b.mp3?source=page", None, 7)]
+
+
+def test_a_gallery_in_json_ld() -> None:
+    pictures = [
+        {
+            "@type": "ImageObject",
+            "contentUrl": f"{S}/{n}.jpg",
+            "caption": f"图{n}",
+            "creditText": "甲",
+        }
+        for n in (1, 2)
+    ]
+    data = script(DATA | {"@type": "ImageGallery", "image": None, "associatedMedia": pictures})
+    assert read(page(NO_IMAGE, head=LINK, data=data)).images == [
+        Image(f"{S}/1.jpg", "图1", "甲"),
+        Image(f"{S}/2.jpg", "图2", "甲"),
+    ]
+
+
 # ------------------------------------------------------------------------------------------ identity
 
 
@@ -482,12 +680,23 @@ BARE = ARTICLE.replace("h1", "div")
         script(json.dumps(DATA) + ";</p>"),
         script(json.dumps(DATA) + "\n}\n]"),
         script(json.dumps(DATA) + json.dumps(OTHER)),
+        script(json.dumps(CRUMBS) + ",\n" + json.dumps(DATA)),
+        script("<!--\n" + json.dumps(DATA) + "\n-->"),
+        script("//<![CDATA[\n" + json.dumps(DATA) + "\n//]]>"),
+        script("/*<![CDATA[*/" + json.dumps(DATA) + "/*]]>*/"),
+        script("\ufeff" + json.dumps(DATA)),
+        script(DATA).replace("application/ld+json", "application/LD+JSON; charset=utf-8"),
+        script([OTHER | {"url": "https://www.rfi.fr/cn/20231107-b"}, DATA | {"url": CANONICAL}]),
+        script(OTHER) + script(DATA | {"mainEntityOfPage": {"@id": CANONICAL + "?x=y"}}),
+        script([OTHER, DATA | {"mainEntityOfPage": FETCHED}]),
         script("\n\t " + json.dumps(DATA, indent=2).replace("数据导语。", "数据\n导语。") + " "),
         script(json.dumps(DATA, ensure_ascii=True)),
         script(DATA) + script(OTHER),
         script([DATA, OTHER]),
         script({key: DATA[key] for key in ("@type", "headline", "author")})
         + script({key: DATA[key] for key in ("@type", "description")}),
+        script({key: DATA[key] for key in ("@type", "headline", "author")})
+        + script({key: DATA[key] for key in ("@type", "description")} | {"url": CANONICAL}),
     ],
 )
 def test_json_ld_in_every_shape(data: str) -> None:
@@ -520,6 +729,38 @@ def test_broken_json_ld_leaves_the_rest_standing(data: str) -> None:
     assert article.headline == "元题"
     assert article.date_published == "2023-11-07T11:00:00Z"
     assert article.article_body == "第一段。\n\n第二段。"
+
+
+@pytest.mark.parametrize(
+    "kind", ["CollectionPage", "ItemList", "ProfilePage", "SearchResultsPage", "PodcastSeries"]
+)
+def test_lists_are_no_articles_unless_their_page_says_so(kind: str) -> None:
+    listed = script({"@type": kind, "name": "列表"})
+    undated = page(NO_TIMES, head=LINK, data=listed)
+    with pytest.raises(NotAnArticle):
+        read(undated)
+    assert read(page(NO_TIMES, head=LINK, data=listed + script(DATA))).headline == "例题"
+    assert read(page(data=listed)).date_published == "2023-11-07T11:00:00Z"
+    teasers = "<article><h2>一</h2><p>甲</p></article><article><h1>二</h1><p>乙</p></article>"
+    bare = page("").replace("<article data-article-content></article>", teasers)
+    with pytest.raises(NotAnArticle):
+        read(bare.replace("</head>", f"{listed}</head>"))
+    assert read(bare).headline == "二"
+
+
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [("Page not found - RFI", 200), ("页面不存在", 200), ("404", 200), ("Ой!", 404), ("Oups", 410)],
+)
+def test_errors_sent_as_pages_are_no_articles(title: str, code: int) -> None:
+    error = (
+        f'<h1 class="t-content__title">{title}</h1><div class="t-content__body"><p>甲。</p></div>'
+    )
+    layer = f'<script id="datalayer" type="application/json">{{"http_code": {code}}}</script>'
+    with pytest.raises(NotAnArticle):
+        read(page(error, head=LINK, data="", after=layer))
+    dated = '<meta property="article:published_time" content="2023-11-07T12:00:00+01:00">'
+    assert read(page(error, head=LINK + dated, data="", after=layer)).article_body == "甲。"
 
 
 def test_a_long_list_in_json_ld_is_read_in_time() -> None:
@@ -609,10 +850,20 @@ def test_an_article_without_a_body_of_its_own() -> None:
     assert article.description == "导语，一句。"
 
 
+def test_a_standfirst_without_its_class_goes_once() -> None:
+    inside = "<h1>例题</h1><p>数据导语。</p><p>第一段。</p><p>数据导语。</p><p>作者：数据人</p><p>分享 :</p>"
+    article = read(page(f"<p>国际</p>{inside}<p>07/11/2023 - 12:00</p>"))
+    assert article.article_body == "第一段。\n\n数据导语。"
+    assert article.description == "数据导语。"
+    article = read(page(f'{inside}<p class="t-content__chapo">数据导语。</p>'))
+    assert article.article_body == "数据导语。\n\n第一段。\n\n数据导语。"
+
+
 def test_a_body_without_an_article_around_it() -> None:
     article = read(page().replace("<article data-article-content>", "").replace("</article>", ""))
     assert article.article_body == "第一段。\n\n第二段。"
-    assert article.headline == "数据题"
+    assert (article.headline, article.description) == ("例题", "导语，一句。")
+    assert (article.authors, article.keywords) == (["罗拉"], ["签一", "签二"])
 
 
 def test_nested_paragraphs_and_copyright() -> None:
