@@ -5,19 +5,21 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
 
 from scrapy.crawler import Crawler
-from scrapy.settings import BaseSettings
+from scrapy.settings import BaseSettings, get_settings_priority
 
 from rfinews import __version__
 from rfinews.downloader import mirror_base
 from rfinews.items import FIELDS
+from rfinews.output import SCHEME
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "RFINEWS_RETRY_BACKOFF": float,
     "RFINEWS_RETRY_AFTER_MAX": float,
     "RFINEWS_REFUSALS_MAX": int,
+    "RFINEWS_RECHECK_HOURS": float,
+    "RFINEWS_ROTATE_ITEMS": int,
 }
 MIRROR_HANDLER = "rfinews.downloader.MirrorDownloadHandler"
 
@@ -56,6 +58,8 @@ def check_settings(settings: BaseSettings) -> None:
         except ValueError:
             kind = "a whole number" if read is int else "a number"
             raise ValueError(f"{name} must be {kind}, not {settings[name]!r}") from None
+    if settings.getint("RFINEWS_ROTATE_ITEMS") < 1:
+        raise ValueError("RFINEWS_ROTATE_ITEMS must be at least 1")
 
 
 def new_crawl_id(spider: str, job: str | None) -> str:
@@ -64,7 +68,7 @@ def new_crawl_id(spider: str, job: str | None) -> str:
     >>> new_crawl_id("feedx", "6487ec79947edab326d6db28a2d86511e8247444")[-41:]
     '-6487ec79947edab326d6db28a2d86511e8247444'
     """
-    job = re.sub(r"[^\w.-]", "_", job) if job else secrets.token_hex(4)
+    job = re.sub(r"[^\w-]", "_", job) if job else secrets.token_hex(4)
     return f"{spider}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{job}"
 
 
@@ -88,11 +92,21 @@ class RfinewsAddon:
             settings.set("HTTPPROXY_ENABLED", False, "addon")  # it is the mirror's way, not ours
         settings.set("RFINEWS_CRAWL_ID", self.crawl_id, "addon")
         settings.set("FEED_EXPORT_FIELDS", list(FIELDS), "addon")
+        settings.set(
+            "FEEDS",
+            {self.feed_uri(settings): self.feed_options(settings), **settings.getdict("FEEDS")},
+            max(get_settings_priority("addon"), settings.getpriority("FEEDS") or 0),
+        )
+
+    def feed_uri(self, settings: BaseSettings) -> str:
+        """Where `ArticlesStorage` puts the crawl's own articles, beside which come -o and FEEDS."""
         directory = Path(settings["RFINEWS_DATA_DIR"]).absolute() / "articles"
-        feed: dict[str, object] = {"format": "jsonlines", "overwrite": True}
-        suffix = ".jsonl"
-        if settings["RFINEWS_COMPRESS"] == "gz":
-            suffix = ".jsonl.gz"
-            feed["postprocessing"] = ["scrapy.extensions.postprocessing.GzipPlugin"]
-        path = quote(str(directory / f"{self.crawl_id}{suffix}"))
-        settings.set("FEEDS", {f"file://{path}": feed}, "addon")  # -o, -O and FEEDS beat it
+        base = str(directory / self.crawl_id).replace("%", "%%")
+        return f"{SCHEME}:{base}#%(batch_id)d"
+
+    def feed_options(self, settings: BaseSettings) -> dict[str, object]:
+        return {
+            "format": "jsonlines",
+            "batch_item_count": settings.getint("RFINEWS_ROTATE_ITEMS"),
+            "store_empty": False,
+        }

@@ -16,6 +16,7 @@ _SHOWN = re.compile(r"([0-9]{2})/([0-9]{2})/([0-9]{4})\s*-\s*([0-9]{2}):([0-9]{2
 _BEFORE_OFFSET = re.compile(r"\s+(?=[+-][0-9]{2}:?[0-9]{2}$|Z$)")
 _ZONE_NAME = re.compile(r"[A-Za-z]+$")
 _RFC822_ZONES = frozenset("UT UTC GMT Z EST EDT CST CDT MST MDT PST PDT".split())
+_WRITTEN = re.compile(r"(?:199|20[0-9])[0-9]-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _MILLIS = re.compile(r"[0-9]{1,15}")
 _ISO_DURATION = re.compile(
     r"P(?:0+Y)?(?:0+M)?(?:([0-9]{1,6})D)?"
@@ -104,6 +105,28 @@ def from_millis(value: int | str | None) -> str | None:
         return _written(datetime.fromtimestamp(int(text) // 1000, UTC))
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def to_seconds(text: str | None) -> int | None:
+    """Seconds since 1970 of a date as this module writes it.
+
+    >>> to_seconds("2023-11-07T11:45:00Z"), to_seconds("soon")
+    (1699357500, None)
+    """
+    written = text if text and _WRITTEN.fullmatch(text) else from_iso(text)
+    try:
+        return int(datetime.fromisoformat(written).timestamp()) if written else None
+    except ValueError:
+        return None
+
+
+def from_seconds(value: int | None) -> str | None:
+    """Seconds since 1970.
+
+    >>> from_seconds(1699357500)
+    '2023-11-07T11:45:00Z'
+    """
+    return None if value is None else from_millis(value * 1000)
 
 
 def now() -> str:

@@ -64,7 +64,8 @@ class Article:
     #: Where the content came from: final page address, or the entry's link as the feed has it.
     url: str = ""
     revision: int = 1
-    change: Literal["new", "update", "retracted"] = "new"
+    #: ``new``, ``update`` or ``retracted``.
+    change: str = "new"
     #: First path segment: ``cn``, ``fr``.
     edition: str = ""
     #: BCP 47: ``zh-Hans``.
@@ -97,6 +98,11 @@ class Article:
     address: str = field(default="", metadata=_INTERNAL)
     #: What the outcome says beside ``exported``. Not exported.
     note: str | None = field(default=None, metadata=_INTERNAL)
+    #: `content_hash` of what the feed alone says, and the page alone. Not exported.
+    feed_hash: str | None = field(default=None, metadata=_INTERNAL)
+    page_hash: str | None = field(default=None, metadata=_INTERNAL)
+    #: When the page changed last as its sitemap says. Not exported.
+    lastmod: str | None = field(default=None, metadata=_INTERNAL)
 
     @property
     def has_content(self) -> bool:
@@ -175,7 +181,24 @@ _FROM_ENTRY = (
     "feed_url",
     "address",
     "note",
+    "feed_hash",
 )
+
+
+def retracted(article: Article) -> Article:
+    """Return what is exported of an article whose page is gone: that it is gone, and no content."""
+    return Article(
+        id=article.id,
+        canonical_url=article.canonical_url,
+        url=article.canonical_url,
+        change="retracted",
+        edition=article.edition,
+        in_language=article.in_language,
+        section=article.section,
+        source="rfi",
+        feed_url=article.feed_url,
+        address=article.address,
+    )
 
 
 def merged(page: Article, entry: Article) -> Article:

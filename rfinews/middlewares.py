@@ -39,6 +39,7 @@ from scrapy.utils.httpobj import urlparse_cached
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from rfinews.known import KnownArticles
 from rfinews.urls import is_private_host
 
 TRUSTED = "rfinews_trusted"
@@ -50,6 +51,9 @@ NOT_BEFORE = "rfinews_not_before"
 
 REFUSALS = {403, 429, 503}
 """Statuses that say "you, not now": answered again and again, they mean the whole host."""
+
+LEFT_ALONE = "rfinews/left_alone/"
+"""Prefix of the stats that say why a host is asked no more, one a host."""
 
 NETWORK_FAULTS = {
     CannotResolveHostError: "host not found",
@@ -202,7 +206,7 @@ class RobotsTxtMiddleware(robotstxt.RobotsTxtMiddleware):
 
     In Scrapy 2.19 the requests that wait for one robots.txt share a Deferred: the first of them uses
     up its result, the rules, and all others get `None`, which stands for "no rules". Here they wait
-    for a lock and find the rules stored. Also, no traceback where there is no robots.txt to be had,
+    for a lock and find the rules stored, for a day also those of an earlier crawl. No traceback where there is no robots.txt to be had,
     and nobody waits for it while its host is paused.
     """
 
@@ -221,6 +225,9 @@ class RobotsTxtMiddleware(robotstxt.RobotsTxtMiddleware):
     async def _fetch(self, request: Request) -> RobotParser | None:
         parts = urlparse_cached(request)
         url = f"{parts.scheme}://{parts.netloc}/robots.txt"
+        known = self.crawler.get_extension(KnownArticles)
+        if known is not None and (kept := known.robots(url)) is not None:
+            return self._parserimpl.from_crawler(self.crawler, kept)
         meta = {"dont_obey_robotstxt": True}
         asked = Request(url, NO_CALLBACK, priority=self.DOWNLOAD_PRIORITY, meta=meta)
         try:
@@ -231,6 +238,8 @@ class RobotsTxtMiddleware(robotstxt.RobotsTxtMiddleware):
             logger.warning("Crawling without %s (%s)", url, fault(error))
             return None
         self.crawler.stats.inc_value(f"robotstxt/response_status_count/{response.status}")
+        if known is not None and response.status < 500:
+            known.keep_robots(url, response.body)
         return self._parserimpl.from_crawler(self.crawler, response.body)
 
 
@@ -272,7 +281,8 @@ class RetryMiddleware(retry.RetryMiddleware):
       as `Retry-After` says, otherwise for the back-off of so many refusals in a row, at most
       `AUTOTHROTTLE_MAX_DELAY`.
     - A host that wants to be left alone for more than `RFINEWS_RETRY_AFTER_MAX` seconds, or that
-      refuses `RFINEWS_REFUSALS_MAX` requests in a row, is asked no more in this crawl.
+      refuses `RFINEWS_REFUSALS_MAX` requests in a row, is asked no more in this crawl: the outcome
+      of its addresses is its last answer, the manifest says why.
 
     Where requests wait: here, outside scheduler and downloader. The `request_scheduled` signal lets
     a component keep a request back, `spider_idle` keeps the spider open meanwhile, `engine.crawl`
@@ -295,7 +305,7 @@ class RetryMiddleware(retry.RetryMiddleware):
         self._paused_until: dict[str, float] = {}
         self._robots_retries: dict[str, int] = {}
         self._refusals: dict[str, int] = {}
-        self._given_up: dict[str, str] = {}
+        self._given_up: dict[str, tuple[str, str]] = {}
         self._waiting: dict[Request, CallLaterResult] = {}
         self._watch: AsyncioLoopingCall | LoopingCall | None = None
 
@@ -327,7 +337,7 @@ class RetryMiddleware(retry.RetryMiddleware):
     async def process_request(self, request: Request) -> None:
         host = hostname(request)
         if host in self._given_up:
-            raise NotFetchedError("unfetched", self._given_up[host])
+            raise NotFetchedError(*self._given_up[host])
         if self._stopped or self._seconds_to_wait(request) > 0:
             raise NotNowError
         if is_for_component(request):
@@ -359,9 +369,10 @@ class RetryMiddleware(retry.RetryMiddleware):
             return
         refusals = self._refusals[host] = self._refusals.get(host, 0) + 1
         if asked_for is not None and asked_for > self.longest_pause:
-            self._give_up(host, f"{host} wants to be left alone for {asked_for:.0f} s")
+            reason = f"wants to be left alone for {asked_for:.0f} s"
+            self._give_up(host, response.status, reason)
         elif refusals >= self.most_refusals:
-            self._give_up(host, f"{host} refused {refusals} requests in a row")
+            self._give_up(host, response.status, f"refused {refusals} requests in a row")
         else:
             pause = self._backoff(refusals) if asked_for is None else asked_for
             logger.info("%s answers %d: paused for %.1f s", host, response.status, pause)
@@ -405,11 +416,11 @@ class RetryMiddleware(retry.RetryMiddleware):
         seconds = min(self.backoff * 2.0 ** (failures - 1), self.longest_backoff)
         return seconds * random.uniform(0.5, 1.5)  # noqa: S311 - spreads requests, keeps no secret
 
-    def _give_up(self, host: str, reason: str) -> None:
+    def _give_up(self, host: str, status: int, reason: str) -> None:
         if host not in self._given_up:
-            logger.warning("Giving up a host: %s", reason)
-            self.stats.inc_value("rfinews/retry/hosts_given_up")
-            self._given_up[host] = reason
+            logger.warning("Giving up a host: %s %s", host, reason)
+            self.stats.set_value(f"{LEFT_ALONE}{host}", reason)
+            self._given_up[host] = f"http_{status}", f"not asked: {host} {reason}"
 
     def _empty_slot(self, key: str) -> None:
         slot = self.crawler.engine.downloader.slots[key]

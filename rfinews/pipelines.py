@@ -6,10 +6,11 @@ from typing import Self
 import jsonschema_rs
 import orjson
 from scrapy.crawler import Crawler
-from scrapy.exceptions import DropItem
+from scrapy.exceptions import CloseSpider, DropItem
 
 from rfinews import dates
 from rfinews.items import Article, as_record
+from rfinews.known import KnownArticles
 from rfinews.markup import content_hash, sanitize
 
 
@@ -57,21 +58,29 @@ class ValidatePipeline:
 
 
 class DuplicatesPipeline:
-    """Lets each content of an article pass once in a crawl; a newer one is its next revision.
+    """Lets each content of an article pass once, ever: what is known drops, what differs is updated.
 
-    A second record for a canonical URL is an update when its text differs and its feed date is
-    later (an archive holds such); everything else is a duplicate.
+    `rfinews.revisions.judge` is the rule.
     """
 
-    def __init__(self) -> None:
-        self.seen: dict[str, tuple[int, str, str | None]] = {}
+    def __init__(self, known: KnownArticles) -> None:
+        self.known = known
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        known = crawler.get_extension(KnownArticles)
+        assert known is not None
+        return cls(known)
 
     def process_item(self, item: Article) -> Article:
-        known = self.seen.get(item.id)
-        if known is not None:
-            revision, content, feed_date = known
-            if item.content_hash == content or (item.feed_date or "") <= (feed_date or ""):
+        is_again = item.id in self.known.exporting
+        try:
+            verdict = self.known.judge(item)
+        except CloseSpider:
+            raise DropArticle("unfetched", "the store cannot be used") from None
+        if verdict.revision is None:
+            if is_again:
                 raise DropArticle("duplicate", item.canonical_url)
-            item.revision, item.change = revision + 1, "update"
-        self.seen[item.id] = (item.revision, item.content_hash, item.feed_date)
+            raise DropArticle("unchanged", verdict.reason)
+        item.revision, item.change = verdict.revision, verdict.change
         return item

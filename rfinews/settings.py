@@ -35,6 +35,8 @@ RFINEWS_FEEDX_FEEDS = own(  # in the order in which they are tried; comma-separa
         for domain in ("net", "best", "run", "site", "top", "xyz", "co")
     ],
 )
+RFINEWS_ROTATE_ITEMS = own("RFINEWS_ROTATE_ITEMS", 10_000)  # articles in one file
+RFINEWS_RECHECK_HOURS = own("RFINEWS_RECHECK_HOURS", 48)  # age up to which pages are asked again
 RFINEWS_RETRY_BACKOFF = own("RFINEWS_RETRY_BACKOFF", 2.0)  # seconds before the first retry
 RFINEWS_RETRY_AFTER_MAX = own("RFINEWS_RETRY_AFTER_MAX", 600.0)  # seconds a host may ask for
 RFINEWS_REFUSALS_MAX = own("RFINEWS_REFUSALS_MAX", 10)  # in a row, then a host is left alone
@@ -68,6 +70,11 @@ METAREFRESH_ENABLED = False  # default True; searches every page for a redirect 
 # In the feed's order: it is the newest first, and files read the same from one crawl to the next
 
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # default LIFO
+
+# With a JOBDIR: queues that survive a crawl that is killed
+
+SCHEDULER_DISK_QUEUE = "scrapy.squeues.PickleFifoSQLiteQueue"  # default PickleLifoDiskQueue
+SCHEDULER_START_DISK_QUEUE = "scrapy.squeues.PickleFifoSQLiteQueue"  # default PickleFifoDiskQueue
 
 # Bounded: what an answer may cost
 
@@ -107,10 +114,16 @@ ITEM_PIPELINES = {
     "rfinews.pipelines.ValidatePipeline": 200,
     "rfinews.pipelines.DuplicatesPipeline": 300,
 }
-EXTENSIONS = {"rfinews.crawl_log.CrawlLog": 0}
+EXTENSIONS = {
+    "rfinews.known.KnownArticles": 0,
+    "rfinews.crawl_log.CrawlLog": 1,  # needs the former
+    "rfinews.progress.Progress": 2,
+    "scrapy.extensions.logstats.LogStats": None,  # default 0; Progress says more
+}
 FEED_STORAGES = {
     "": "rfinews.output.AtomicFileFeedStorage",  # default: written in place
     "file": "rfinews.output.AtomicFileFeedStorage",  # ditto
+    "rfinews": "rfinews.output.ArticlesStorage",  # not in Scrapy: the crawl's own articles
 }
 FEED_EXPORTERS = {
     "jsonl": "rfinews.output.JsonLinesExporter",  # default: eight times slower

@@ -1,6 +1,7 @@
 """Signals of rfinews' own, sent through ``crawler.signals`` to `rfinews.crawl_log.CrawlLog`."""
 
-#: An address was found that the crawl must account for. Arguments: ``url`` (str).
+#: An address was found that the crawl must account for. Arguments: ``url`` (str),
+#: ``feed`` (str or None: the feed or sitemap that names it).
 address_discovered = object()
 
 #: What became of a discovered address. Arguments: ``url`` (str), ``outcome`` (str, one of CONTRACT

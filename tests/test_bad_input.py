@@ -12,8 +12,9 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from html.parser import HTMLParser
@@ -23,6 +24,7 @@ from typing import Any
 import pytest
 
 from fixtures.server import MirrorServer, Page
+from rfinews.verify import Verification
 from tests.conftest import PROJECT, Crawl, crawl_environment, files_in, read_lines
 
 Serve = Callable[..., MirrorServer]
@@ -99,6 +101,12 @@ def hosts(server: MirrorServer) -> set[str]:
 def outcomes(crawl: Crawl) -> dict[str, tuple[str, str | None]]:
     """Outcome and detail of every address."""
     return {line["url"]: (line["outcome"], line["detail"]) for line in crawl.outcomes}
+
+
+def left(crawl: Crawl) -> set[str]:
+    """The kinds of the files that it added to its articles."""
+    folder = crawl.data_dir / "articles"
+    return {file.name.partition(".")[2] for file in crawl.files if file.parent == folder}
 
 
 def bodies(crawl: Crawl) -> list[str]:
@@ -319,7 +327,7 @@ def test_no_feed_at_all(crawl: RunCrawl, serve: Serve) -> None:
         reason="no_feed",
     )
     assert outcomes(done) == expected
-    assert {file.suffixes[-2] for file in done.files} == {".outcomes", ".manifest"}
+    assert left(done) == {"outcomes.jsonl", "manifest.json"}
 
 
 # --------------------------------------------------------------------------------- its entries
@@ -426,7 +434,8 @@ def test_poor_entries_are_completed_by_their_pages(crawl: RunCrawl, serve: Serve
     )
     done = crawl("feedx", {"feed": FEED, "follow": 1}, mirror=server)
     expected = {f"{FEED}#{number}": ("invalid", "entry without a link") for number in (1, 9)}
-    assert_accounted(done, server, asked={"feedx.net", "www.rfi.fr"}, log=told(expected))
+    log = [*told(expected), f"{link('深')}: payload: more than 500 elements deep"]
+    assert_accounted(done, server, asked={"feedx.net", "www.rfi.fr"}, log=log)
     assert {record["headline"] for record in done.records} == {f"页面{name}" for name in names}
 
 
@@ -630,7 +639,7 @@ class Markup(HTMLParser):
     handle_decl = unknown_decl = handle_pi = handle_comment
 
 
-def test_attacks_leave_their_harmless_text(crawl: RunCrawl, serve: Serve) -> None:
+def test_attacks_leave_their_harmless_text(crawl: RunCrawl, serve: Serve, tmp_path: Path) -> None:
     """In a feed's payload and on a page."""
     names = [f"攻{number}" for number in range(len(ATTACKS))]
     attacks = {
@@ -646,7 +655,10 @@ def test_attacks_leave_their_harmless_text(crawl: RunCrawl, serve: Serve) -> Non
             },
         }
     )
-    done = [crawl("feedx", {"feed": FEED, "follow": n}, mirror=server) for n in (0, 1)]
+    done = [
+        crawl("feedx", {"feed": FEED, "follow": n}, mirror=server, data_dir=tmp_path / f"data {n}")
+        for n in (0, 1)
+    ]
     assert hosts(server) == {"feedx.net", "www.rfi.fr"}
     lost = []
     for crawled in done:
@@ -695,7 +707,7 @@ WRONG_ARGUMENTS: list[tuple[str, dict[str, str], str]] = [
         f"path takes {PATH_TAKES}, not '/no/such': no such file or directory",
     ),
     ("archive", {"path": "/", "since": "1"}, f"unknown argument since; known: path ({PATH_TAKES})"),
-    ("nope", {}, "no spider 'nope'; there are: archive, feedx"),
+    ("nope", {}, "no spider 'nope'; there are: archive, feedx, rfi"),
 ]
 
 
@@ -806,29 +818,100 @@ def test_read_only_data_directory(crawl: RunCrawl, serve: Serve, tmp_path: Path)
 
 
 MANY = [f"之{number}" for number in range(40)]
+LONG = "长" * 1000
 
 
-def assert_stored_what_fitted(done: Crawl, file: Path, error: str) -> int:
-    """The file is complete with as many articles as it has lines; returns how many."""
+def many(serve: Serve) -> MirrorServer:
+    """A feed of `MANY` articles that take more room, 0.3 MB, than the store of them."""
+    entries = (entry(name, description=f"{payload(name)}<p>{LONG}</p>") for name in MANY)
+    return serve({FEED_AT: feed(*entries).encode()})
+
+
+def own_file(crawl: Crawl) -> Path:
+    """Where its articles stand or would stand."""
+    (outcomes_file,) = (file for file in crawl.files if ".outcomes.jsonl" in file.name)
+    return outcomes_file.with_name(f"{outcomes_file.name.partition('.')[0]}.jsonl")
+
+
+def assert_not_stored(done: Crawl, log: list[str], most: int = len(MANY) - 1) -> int:
+    """Of `MANY` the first, `most` at most, are exported and stand in complete files; how many."""
     assert "Traceback" not in done.stderr
-    assert faults(done) == [f"Cannot write {file}: {error}"]
+    assert faults(done) == log
     assert done.status == 1
-    lines = read_lines(file)
-    assert [line["article_body"] for line in lines] == [body(name) for name in MANY[: len(lines)]]
-    return len(lines)
+    assert done.manifest is not None
+    assert done.manifest["finish_reason"] == "not_stored"
+    stored = len(done.records)
+    assert 0 < stored <= most
+    assert [record["article_body"] for record in done.records] == [
+        f"{body(name)}\n\n{LONG}" for name in MANY[:stored]
+    ]
+    counts = Counter(exported=stored, unfetched=len(MANY) - stored)
+    assert done.manifest["outcomes"] == dict(+counts)
+    assert {address: outcome for address, (outcome, _) in outcomes(done).items()} == {
+        **{link(name): "exported" for name in MANY[:stored]},
+        **{link(name): "unfetched" for name in MANY[stored:]},
+    }
+    assert left(done) - {"00002.jsonl"} == {"jsonl", "outcomes.jsonl", "manifest.json"}
+    return stored
 
 
-def test_full_disk(crawl: RunCrawl, serve: Serve, tmp_path: Path) -> None:
-    """An earlier crawl's files stay, this one's articles are whole, there is no manifest."""
-    with mounted(tmp_path / "data", "size=48k") as folder:
+def assert_made_up_for(again: Crawl, reasons: list[str], names: Sequence[str]) -> None:
+    """A crawl with room for all: nothing is lost, nothing stands there twice, nothing is unfinished.
+
+    `reasons` are those of the manifests that it wrote, its own and those of crawls that died.
+    """
+    assert "Traceback" not in again.stderr
+    assert again.status == 0
+    manifests = [file for file in again.files if file.name.endswith(".manifest.json")]
+    told = [json.loads(file.read_bytes())["finish_reason"] for file in manifests]
+    assert sorted(told) == sorted(reasons)
+    assert not list(again.data_dir.rglob("*.part"))
+    articles = [
+        (article["url"], article["revision"])
+        for file in (again.data_dir / "articles").glob("*.jsonl*")
+        if ".outcomes.jsonl" not in file.name
+        for article in read_lines(file)
+    ]
+    assert sorted(articles) == sorted((link(name), 1) for name in names)
+    assert list(Verification([again.data_dir]).faults()) == []
+
+
+IN_PARTS = {"RFINEWS_COMPRESS": "gz", "RFINEWS_ROTATE_ITEMS": 5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [({}, 200), ({}, 300), ({}, 400), (IN_PARTS, 180), (IN_PARTS, 220), (IN_PARTS, 280)],
+)
+def test_full_disk(
+    crawl: RunCrawl, serve: Serve, tmp_path: Path, settings: dict[str, object], size: int
+) -> None:
+    """Complete files stay, no article is lost: what had no room is for the next crawl that has it.
+
+    At 200 kB there is none for the articles, at 400 kB there is none for the store to know them.
+    """
+    with mounted(tmp_path / "data", f"size={size}k") as folder:
         before = crawl("feedx", {"feed": FEED}, mirror=serve({FEED_AT: THREE.encode()}))
-        content = {file: file.read_bytes() for file in before.files}
-        server = serve({FEED_AT: feed(*map(entry, MANY)).encode()})
-        done = crawl("feedx", {"feed": FEED}, mirror=server, data_dir=folder)
-        (file,) = [f for f in done.files if re.search(r"[0-9a-f]\.jsonl$", f.name)]
-        assert 0 < assert_stored_what_fitted(done, file, "No space left on device") < len(MANY)
-        assert {file: file.read_bytes() for file in before.files} == content
-        assert done.manifest is None
+        content = {file: file.read_bytes() for file in before.files if file.suffix != ".sqlite"}
+        server = many(serve)
+        statuses = []
+        for _ in range(2):
+            done = crawl("feedx", {"feed": FEED}, settings, mirror=server, data_dir=folder)
+            statuses.append(done.status)
+            assert "Traceback" not in done.stderr, done.stderr
+            full = "No space left on device|database or disk is full"
+            assert done.status == 0 or re.search(full, "\n".join(faults(done)))
+            known = f"{full}|Recovered crawl|is left for the next crawl"
+            assert [line for line in faults(done) if not re.search(known, line)] == []
+            assert {file: file.read_bytes() for file in content} == content
+        assert statuses[0] == 1  # the second may have had room for the rest
+        marks = [file.name.removesuffix(".crawl.part") for file in folder.rglob("*.crawl.part")]
+        ended = {file.name.removesuffix(".manifest.json") for file in folder.rglob("*.json")}
+        subprocess.run(["mount", "-o", "remount,size=8m", str(folder)], check=True)
+        again = crawl("feedx", {"feed": FEED}, settings, mirror=server, data_dir=folder)
+        reasons = ["recovered" for crawl_id in marks if crawl_id not in ended]
+        assert_made_up_for(again, [*reasons, "finished"], [*"一二三", *MANY])
+        assert {file: file.read_bytes() for file in content} == content
 
 
 @contextmanager
@@ -842,43 +925,44 @@ def largest_file(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def assert_claims(done: Crawl, stored: int) -> None:
-    """Of `MANY` so many are exported, the others are not claimed to be."""
-    assert 0 < stored < len(MANY)
-    assert done.manifest is not None
-    assert done.manifest["finish_reason"] == "not_stored"
-    assert done.manifest["outcomes"] == {"exported": stored, "unfetched": len(MANY) - stored}
-    assert {address: outcome for address, (outcome, _) in outcomes(done).items()} == {
-        **{link(name): "exported" for name in MANY[:stored]},
-        **{link(name): "unfetched" for name in MANY[stored:]},
-    }
-
-
 def test_write_that_fails(crawl: RunCrawl, serve: Serve) -> None:
-    """The outcomes are too long, too, until those that no longer hold are taken out."""
-    server = serve({FEED_AT: feed(*map(entry, MANY)).encode()})
-    with largest_file(5_000):
+    server = many(serve)
+    with largest_file(150_000):
         done = crawl("feedx", {"feed": FEED}, mirror=server)
-    (file,) = [file for file in done.files if re.search(r"[0-9a-f]\.jsonl$", file.name)]
-    assert_claims(done, assert_stored_what_fitted(done, file, "File too large"))
+    assert_not_stored(done, [f"Cannot write {own_file(done)}: File too large"])
+    again = crawl("feedx", {"feed": FEED}, mirror=server)
+    assert_made_up_for(again, ["finished"], MANY)
 
 
 def test_write_that_fails_while_appending(crawl: RunCrawl, serve: Serve, tmp_path: Path) -> None:
+    """The crawl's own file has all that was exported; what came before stays in the other."""
     file = tmp_path / "x.jsonl"
-    file.write_bytes(b"{}\n" * 10)
-    server = serve({FEED_AT: feed(*map(entry, MANY)).encode()})
-    with largest_file(10_000):
+    file.write_bytes(b"{}\n" * 100_000)
+    server = many(serve)
+    with largest_file(400_000):  # 300,000 are taken, the crawl's own file needs less
         done = crawl("feedx", {"feed": FEED}, mirror=server, options=["-o", str(file)])
-    assert faults(done) == [f"Cannot write {file}: File too large"]
+    stored = assert_not_stored(done, [f"Cannot write {file}: File too large"], len(MANY))
     lines = read_lines(file)
-    assert lines[:10] == [{}] * 10
-    assert_claims(done, len(lines[10:]))
+    assert lines[:100_000] == [{}] * 100_000
+    added = lines[100_000:]
+    assert added == done.records[: len(added)]
+    assert 0 < len(added) < stored
+    assert done.manifest is not None
+    assert {each["name"]: each["lines"] for each in done.manifest["files"]} == {
+        own_file(done).name: stored,
+        str(file): len(lines),
+    }
+    again = crawl("feedx", {"feed": FEED}, mirror=server, options=["-o", str(file)])
+    assert_made_up_for(again, ["finished"], MANY)
+    assert read_lines(file) == lines + again.records
 
 
 def test_outcomes_that_cannot_be_written(crawl: RunCrawl, serve: Serve) -> None:
-    entries = [entry(name, link=f"https://example.org/{name}") for name in MANY]
+    """Without them there is no manifest; the articles are known all the same."""
+    far = "https://example.org/" + "x" * 6000
+    entries = [entry(name, link=far + name) for name in MANY]
     server = serve({FEED_AT: feed(entry("一"), *entries).encode()})
-    with largest_file(2_000):
+    with largest_file(150_000):
         done = crawl("feedx", {"feed": FEED}, mirror=server)
     assert "Traceback" not in done.stderr
     assert [line for line in faults(done) if "example.org" not in line] == [
@@ -887,6 +971,9 @@ def test_outcomes_that_cannot_be_written(crawl: RunCrawl, serve: Serve) -> None:
     assert done.status == 1
     assert done.manifest is None
     assert bodies(done) == [body("一")]
+    again = crawl("feedx", {"feed": FEED}, mirror=server)
+    assert_made_up_for(again, ["recovered", "finished"], ["一"])
+    assert again.records == []
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.json", "x.jsonl.gz"])
@@ -899,23 +986,45 @@ def test_write_that_fails_in_a_format_without_lines(
     options = {"format": name.split(".")[1], "overwrite": True}
     if name.endswith(".gz"):
         options["postprocessing"] = ["scrapy.extensions.postprocessing.GzipPlugin"]
-    noise = (f"<p>{os.urandom(2000).hex()}</p>" for _ in MANY)  # does not become small
+    noise = (f"<p>{os.urandom(30_000).hex()}</p>" for _ in MANY)  # does not become small
     entries = (entry(name, description=html) for name, html in zip(MANY, noise, strict=True))
     server = serve({FEED_AT: feed(*entries).encode()})
-    with largest_file(20_000):
-        done = crawl(
-            "feedx",
-            {"feed": FEED},
-            {"FEEDS": json.dumps({str(file): options})},
-            mirror=server,
-        )
+    settings = {"FEEDS": json.dumps({str(file): options}), "RFINEWS_ROTATE_ITEMS": 5}
+    with largest_file(1_000_000):
+        done = crawl("feedx", {"feed": FEED}, settings, mirror=server)
     assert "Traceback" not in done.stderr
     assert faults(done) == [f"Cannot write {file}: File too large"]
     assert done.status == 1
     assert done.manifest is not None
-    assert done.manifest["outcomes"] == {"unfetched": len(MANY)}
-    assert done.manifest["files"] == []
+    assert done.manifest["finish_reason"] == "not_stored"
+    stored = len(done.records)
+    assert 0 < stored <= len(MANY)
+    counts = Counter(exported=stored, unfetched=len(MANY) - stored)
+    assert done.manifest["outcomes"] == dict(+counts)
+    assert str(file) not in [each["name"] for each in done.manifest["files"]]
+    assert sum(each["lines"] for each in done.manifest["files"]) == stored
     assert file.read_text() == "before"
+    again = crawl("feedx", {"feed": FEED}, mirror=server)
+    assert_made_up_for(again, ["finished"], MANY)
+
+
+@pytest.mark.parametrize("size", [100, 3_000, 30_000])
+def test_store_that_cannot_be_written(crawl: RunCrawl, serve: Serve, size: int) -> None:
+    """The crawl ends before it has asked for anything; the store and complete files stay."""
+    before = crawl("feedx", {"feed": FEED}, mirror=serve({FEED_AT: THREE.encode()}))
+    content = {file: file.read_bytes() for file in before.files}
+    server = many(serve)
+    with largest_file(size):
+        done = crawl("feedx", {"feed": FEED}, mirror=server)
+    assert "Traceback" not in done.stderr
+    assert done.status == 1
+    (line,) = faults(done)
+    assert re.fullmatch(f"Cannot use the store {done.data_dir}/state/known.sqlite: .+", line)
+    assert left(done) == set()
+    assert {file: file.read_bytes() for file in before.files} == content
+    assert server.requests == []
+    again = crawl("feedx", {"feed": FEED}, mirror=server)
+    assert_made_up_for(again, ["finished"], [*"一二三", *MANY])
 
 
 # ------------------------------------------------------------------------------------- archives
@@ -991,7 +1100,7 @@ def test_archive_document_that_may_not_be_read(crawl: RunCrawl, tmp_path: Path) 
 # --------------------------------------------------------------------------------- stopped crawls
 
 
-def test_sigterm(serve: Serve, tmp_path: Path) -> None:
+def test_sigterm(serve: Serve, crawl: RunCrawl, tmp_path: Path) -> None:
     """What has been exported is in a complete file, what has not been asked for is counted.
 
     Until then the files grow as ``.part``, beside what ``-O`` is to replace.
@@ -1000,6 +1109,7 @@ def test_sigterm(serve: Serve, tmp_path: Path) -> None:
     server = serve({FEED_AT: feed(*map(entry, "一二三四")).encode()}, delayed)
     wanted = tmp_path / "wanted.jsonl"
     wanted.write_text("before")
+    data = tmp_path / "data"
     settings = {"RFINEWS_MIRROR": server.url, "DOWNLOAD_DELAY": 0.001, "AUTOTHROTTLE_ENABLED": 0}
     command = [sys.executable, "-m", "scrapy", "crawl", "feedx", "-O", str(wanted)]
     command += ["-a", f"feed={FEED}", "-a", "follow=1"]
@@ -1007,7 +1117,7 @@ def test_sigterm(serve: Serve, tmp_path: Path) -> None:
     with subprocess.Popen(
         command,
         cwd=PROJECT,
-        env=crawl_environment(tmp_path / "data", mirrored=True),
+        env=crawl_environment(data, mirrored=True),
         stderr=subprocess.PIPE,
         encoding="utf-8",
     ) as process:
@@ -1015,20 +1125,32 @@ def test_sigterm(serve: Serve, tmp_path: Path) -> None:
         for line in process.stderr:
             if "from the feed; page: http_404" in line:
                 break
+        for _ in range(1000):
+            if any(file.stat().st_size for file in data.rglob("*[0-9a-f].jsonl.part")):
+                break
+            time.sleep(0.001)
         assert wanted.read_text() == "before"
-        growing = {file.name.partition(".")[2] for file in files_in(tmp_path / "data")}
+        growing = {file.name.partition(".")[2] for file in files_in(data / "articles")}
         process.send_signal(signal.SIGTERM)
         rest = process.stderr.read()
     assert process.returncode == 1
     assert "Traceback" not in rest
     assert "Received SIGTERM, shutting down gracefully" in rest
-    assert growing == {"outcomes.jsonl.part"}
-    (manifest_file,) = (tmp_path / "data").rglob("*.manifest.json")
+    assert growing == {"crawl.part", "jsonl.part", "outcomes.jsonl.part"}
+    assert not list(tmp_path.rglob("*.part"))
+    assert {file.name for file in files_in(data / "state")} == {"known.sqlite", "known.lock"}
+    (manifest_file,) = data.rglob("*.manifest.json")
     manifest = json.loads(manifest_file.read_bytes())
     assert manifest["finish_reason"] == "shutdown"
     exported = manifest["outcomes"]["exported"]
     assert 1 <= exported <= 3
     assert manifest["outcomes"] == {"exported": exported, "unfetched": 4 - exported}
-    assert manifest["files"][0]["name"] == str(wanted)
+    own = manifest_file.with_name(f"{manifest['crawl_id']}.jsonl")
+    assert {file["name"]: file["lines"] for file in manifest["files"]} == {
+        own.name: exported,
+        str(wanted): exported,
+    }
     assert len(read_lines(wanted)) == exported
-    assert not list(tmp_path.rglob("*.part"))
+    assert wanted.read_bytes() == own.read_bytes()
+    again = crawl("feedx", {"feed": FEED}, mirror=server, data_dir=data)
+    assert_made_up_for(again, ["finished"], "一二三四")

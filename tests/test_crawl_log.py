@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -38,20 +39,36 @@ def manifest_of(crawl: Crawl) -> dict[str, Any]:
     return crawl.manifest
 
 
+def facts(file: Path) -> dict[str, Any]:
+    """What a manifest has to say of a file of JSON Lines."""
+    content = file.read_bytes()
+    return {
+        "name": file.name,
+        "lines": content.count(b"\n"),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+
+
 def assert_true(manifest: dict[str, Any], folder: Path) -> None:
     """Files and outcomes are what the manifest says."""
-    for file in manifest["files"]:
-        content = (folder / file["name"]).read_bytes()
-        assert file == {
-            "name": file["name"],
-            "lines": len(content.splitlines()),
-            "bytes": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-        }
-    lines = read_lines(folder / f"{manifest['crawl_id']}.outcomes.jsonl")
+    assert manifest["files"] == [facts(folder / file["name"]) for file in manifest["files"]]
+    outcomes = folder / f"{manifest['crawl_id']}.outcomes.jsonl"
+    assert manifest["outcomes_file"] == facts(outcomes)
+    lines = read_lines(outcomes)
     assert {tuple(line) for line in lines} <= {("url", "outcome", "detail")}
     assert len({line["url"] for line in lines}) == len(lines)
     assert Counter(line["outcome"] for line in lines) == manifest["outcomes"]
+    articles = [line for file in manifest["files"] for line in read_lines(folder / file["name"])]
+    exported = {line["url"] for line in lines if line["outcome"] == "exported"}
+    assert {article["url"] for article in articles} == exported
+    assert {article["crawl_id"] for article in articles} <= {manifest["crawl_id"]}
+
+
+def left(crawl: Crawl) -> set[str]:
+    """The kinds of the files that it added to its articles."""
+    folder = crawl.data_dir / "articles"
+    return {file.name.partition(".")[2] for file in crawl.files if file.parent == folder}
 
 
 def test_manifest(crawl: RunCrawl, mirror: MirrorServer) -> None:
@@ -69,6 +86,8 @@ def test_manifest(crawl: RunCrawl, mirror: MirrorServer) -> None:
         "finish_reason",
         "files",
         "outcomes",
+        "outcomes_file",
+        "left_alone",
         "versions",
         "previous",
     ]
@@ -85,23 +104,48 @@ def test_manifest(crawl: RunCrawl, mirror: MirrorServer) -> None:
     assert manifest["versions"]["scrapy"] == version("scrapy")
     assert manifest["previous"] is None
     assert {record["crawl_id"] for record in done.records} == {manifest["crawl_id"]}
-    assert {file.name for file in done.files} == {
-        f"{manifest['crawl_id']}{suffix}"
-        for suffix in (".jsonl", ".outcomes.jsonl", ".manifest.json")
+    assert set(done.files) == {
+        *(
+            folder / f"{manifest['crawl_id']}{suffix}"
+            for suffix in (".jsonl", ".outcomes.jsonl", ".manifest.json")
+        ),
+        done.data_dir / "state" / "known.sqlite",
+        done.data_dir / "state" / "known.lock",
     }
 
 
+def test_exported_comes_last(crawl: RunCrawl, mirror: MirrorServer) -> None:
+    """An article is exported once the file that holds it is complete."""
+    done = crawl("feedx", mirror=mirror)
+    kinds = [line["outcome"] for line in done.outcomes]
+    assert 0 < len(done.records) < len(kinds)
+    assert kinds[-len(done.records) :] == ["exported"] * len(done.records)
+    assert "exported" not in kinds[: -len(done.records)]
+
+
 def test_manifests_are_a_chain(crawl: RunCrawl, mirror: MirrorServer, tmp_path: Path) -> None:
-    """Spiders, crawls that failed and crawls without records are links of it, too."""
+    """Spiders, crawls that failed and crawls without records are links of it, too.
+
+    Which is the last is known, and not guessed from the times of the files.
+    """
     (tmp_path / "empty").mkdir()
-    crawls = [
-        crawl("feedx", mirror=mirror),
-        crawl("archive", {"path": tmp_path / "empty"}),
-        crawl("feedx", {"feed": "https://nowhere.example/"}, mirror=mirror),
-        crawl("feedx", mirror=mirror),
+    runs: list[dict[str, Any]] = [
+        {"spider": "feedx"},
+        {"spider": "archive", "arguments": {"path": tmp_path / "empty"}},
+        {"spider": "feedx", "arguments": {"feed": "https://nowhere.example/"}},
+        {"spider": "feedx"},
+        {"spider": "archive", "arguments": {"path": PROJECT / "fixtures" / "archive"}},
     ]
-    assert [done.status for done in crawls] == [0, 0, 1, 0]
-    assert [len(done.files) for done in crawls] == [3, 2, 2, 3]
+    crawls = []
+    for run in runs:
+        crawls.append(crawl(**run, mirror=mirror))
+        for age, file in enumerate(sorted(files_in(tmp_path / "data" / "articles")), start=1):
+            os.utime(file, (age, age))
+    assert [done.status for done in crawls] == [0, 0, 1, 0, 0]
+    without = {"outcomes.jsonl", "manifest.json"}
+    assert [left(done) for done in crawls] == [
+        *({"jsonl", *without}, without, without, without, {"jsonl", *without})
+    ]
     previous = None
     for done in crawls:
         manifest = manifest_of(done)
@@ -111,23 +155,46 @@ def test_manifests_are_a_chain(crawl: RunCrawl, mirror: MirrorServer, tmp_path: 
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
         previous = {"crawl_id": manifest["crawl_id"], "sha256": digest}
     assert manifest_of(crawls[1])["outcomes"] == {}
-    assert len({manifest_of(done)["crawl_id"] for done in crawls}) == 4
+    assert manifest_of(crawls[3])["outcomes"] == {}  # the feed has not changed since the first
+    assert len({manifest_of(done)["crawl_id"] for done in crawls}) == len(runs)
 
 
 def test_two_crawls_at_once(mirror: MirrorServer, tmp_path: Path) -> None:
+    """Each article stands in a file of one of them, whichever completes it first."""
+    mirror.add_route("feedx.net/rss/rfi.xml", {"delay": 2})  # until both have begun
     settings = ["DOWNLOAD_DELAY=0.001", "AUTOTHROTTLE_ENABLED=0", f"RFINEWS_MIRROR={mirror.url}"]
+    settings += ["RFINEWS_ROTATE_ITEMS=10"]
     command = [sys.executable, "-m", "scrapy", "crawl", "feedx", "--nolog"]
     command += [part for setting in settings for part in ("-s", setting)]
-    environment = crawl_environment(tmp_path, mirrored=True)
-    crawls = [subprocess.Popen(command, cwd=PROJECT, env=environment) for _ in range(2)]
-    assert [each.wait(timeout=60) for each in crawls] == [0, 0]
-    folder = tmp_path / "articles"
-    manifests = [json.loads(file.read_bytes()) for file in folder.glob("*.manifest.json")]
-    assert len(manifests) == 2
-    assert len(files_in(folder)) == 6
-    for manifest in manifests:
-        assert CRAWL_ID.fullmatch(manifest["crawl_id"])
-        assert_true(manifest, folder)
+
+    def run(data_dir: Path, times: int) -> list[dict[str, Any]]:
+        """The articles that these crawls exported."""
+        environment = crawl_environment(data_dir, mirrored=True)
+        crawls = [subprocess.Popen(command, cwd=PROJECT, env=environment) for _ in range(times)]
+        assert [each.wait(timeout=60) for each in crawls] == [0] * times
+        folder = data_dir / "articles"
+        manifests = [json.loads(file.read_bytes()) for file in folder.glob("*.manifest.json")]
+        assert len(manifests) == times
+        for manifest in manifests:
+            assert CRAWL_ID.fullmatch(manifest["crawl_id"])
+            assert_true(manifest, folder)
+        files = [folder / file["name"] for manifest in manifests for file in manifest["files"]]
+        assert files_in(folder) == {
+            *files,
+            *(folder / f"{manifest['crawl_id']}.manifest.json" for manifest in manifests),
+            *(folder / f"{manifest['crawl_id']}.outcomes.jsonl" for manifest in manifests),
+        }
+        assert files_in(data_dir / "state") == {
+            data_dir / "state" / name for name in ("known.sqlite", "known.lock")
+        }
+        assert sum(manifest["previous"] is None for manifest in manifests) == 1
+        return [article for file in files for article in read_lines(file)]
+
+    alone = run(tmp_path / "alone", 1)
+    both = run(tmp_path / "both", 2)
+    assert sorted((article["id"], article["revision"]) for article in both) == sorted(
+        (article["id"], article["revision"]) for article in alone
+    )
 
 
 def test_address_has_one_outcome(crawl: RunCrawl, serve: Serve) -> None:
@@ -157,7 +224,4 @@ def test_log_does_not_drown_in_faults(crawl: RunCrawl, serve: Serve) -> None:
         "https://www.rfi.fr/: invalid, no article's address",
     ]
     assert manifest_of(done)["outcomes"] == {"offsite": 300, "invalid": 1}
-    assert {file.name.partition(".")[2] for file in done.files} == {
-        "outcomes.jsonl",
-        "manifest.json",
-    }
+    assert left(done) == {"outcomes.jsonl", "manifest.json"}

@@ -11,10 +11,9 @@ from scrapy.spiderloader import get_spider_loader
 
 from rfinews.addon import check_settings
 from rfinews.arguments import read_arguments
+from rfinews.crawl_log import DONE
 from rfinews.output import NotStored
 
-# A crawl that a limit of the user's (CLOSESPIDER_ITEMCOUNT, …) ended has done its job.
-_DONE = ("finished", "closespider_itemcount", "closespider_pagecount", "closespider_timeout")
 # What they warn of ends in the outcome of an address, which CrawlLog logs in a line.
 _TOLD_BY_OUTCOMES = (
     "scrapy.core.downloader.handlers.http11",
@@ -59,7 +58,7 @@ class Command(crawl.Command):
             self.exitcode = 2
         elif error is not None:
             raise error
-        elif crawler.stats.get_value("rfinews/finish_reason") not in _DONE:
+        elif crawler.stats.get_value("rfinews/finish_reason") not in DONE:
             self.exitcode = 1
 
 

@@ -5,18 +5,17 @@ from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from os import fsencode
 from pathlib import Path
-from typing import Any
 
-from scrapy import Request, Spider
+from scrapy import Request
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
 from rfinews.arguments import Argument, existing_path, read_arguments
 from rfinews.items import Article, NotRfi, article_at
-from rfinews.markup import TooDeep, content_hash
+from rfinews.markup import TooDeep
 from rfinews.parsers.archive import Document, NotADocument, read_document
 from rfinews.parsers.feedx import read_payload
-from rfinews.signals import address_discovered, address_settled
+from rfinews.spiders.base import ArticleSpider, hash_of
 from rfinews.text import decode
 from rfinews.urls import canonical_url
 
@@ -24,7 +23,7 @@ SUFFIXES = (".md", ".markdown")
 _AT_ONCE = 100
 
 
-class ArchiveSpider(Spider):
+class ArchiveSpider(ArticleSpider):
     """Yields the revisions of each address from the oldest feed date to the newest.
 
     Of documents with the same text in a row the newest stands for all. Only paths and addresses
@@ -60,7 +59,7 @@ class ArchiveSpider(Spider):
             if number % _AT_ONCE == 0:
                 await sleep(0)  # lets the crawl be stopped
             if (document := self.document(path)) is not None:
-                self.send(address_discovered, url=document.url)
+                self.discovered(document.url)
                 dated.append((document.feed_date or "", path, canonical_url(document.url)))
         groups: dict[str, list[Path]] = {}
         for _, path, canonical in sorted(dated):
@@ -81,10 +80,10 @@ class ArchiveSpider(Spider):
         documents.append(self.document(newest, response.body))
         articles = [a for d in documents if d is not None and (a := self.article(d)) is not None]
         for article, newer in pairwise(articles):
-            if _content(article) != _content(newer):
+            if hash_of(article) != hash_of(newer):
                 yield article
             else:
-                self.settle(article.address, "duplicate", article.canonical_url)
+                self.settled(article.address, "duplicate", article.canonical_url)
         yield from articles[-1:]
 
     def unreadable(self, failure: Failure) -> None:
@@ -111,8 +110,8 @@ class ArchiveSpider(Spider):
     def lost(self, path: Path, reason: str) -> None:
         name = path.name if path == self.path else str(path.relative_to(self.path))
         name = fsencode(name).decode("utf-8", "backslashreplace")
-        self.send(address_discovered, url=name)
-        self.settle(name, "parse", reason)
+        self.discovered(name)
+        self.settled(name, "parse", reason)
 
     def article(self, document: Document) -> Article | None:
         try:
@@ -122,20 +121,9 @@ class ArchiveSpider(Spider):
             read_payload(article, document.title, document.payload)
             if article.is_complete:
                 return article
-            missing = "no content" if article.headline else "no title"
-            self.settle(document.url, "invalid", missing)
+            self.incomplete(article)
         except NotRfi as error:
-            self.settle(document.url, error.outcome, str(error))
+            self.settled(document.url, error.outcome, str(error))
         except TooDeep as error:
-            self.settle(document.url, "parse", str(error))
+            self.settled(document.url, "parse", str(error))
         return None
-
-    def settle(self, url: str, outcome: str, detail: str) -> None:
-        self.send(address_settled, url=url, outcome=outcome, detail=detail)
-
-    def send(self, signal: object, **arguments: Any) -> None:
-        self.crawler.signals.send_catch_log(signal, **arguments)
-
-
-def _content(article: Article) -> str:
-    return content_hash(article.headline, article.description, article.article_body)

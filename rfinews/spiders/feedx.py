@@ -4,30 +4,26 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, Self
 from urllib.parse import urljoin
 
-from scrapy import Request, Spider
+from scrapy import Request
 from scrapy.crawler import Crawler
 from scrapy.exceptions import CloseSpider, ResponseDataLossError
 from scrapy.http import Response
 from twisted.python.failure import Failure
-from w3lib.encoding import http_content_type_encoding
 
 from rfinews.arguments import Argument, addresses, flag, read_arguments
-from rfinews.crawl_log import one_line
 from rfinews.items import Article, NotRfi, article_at, merged
 from rfinews.markup import TooDeep
 from rfinews.middlewares import failure_outcome
 from rfinews.parsers.feed import Entry, Feed, NotAFeed, read_feed
 from rfinews.parsers.feedx import read_entry
-from rfinews.parsers.rfi import NotAnArticle, read_page
-from rfinews.signals import address_discovered, address_settled
-from rfinews.text import as_utf8
+from rfinews.spiders.base import PageSpider, charset_of, hash_of
 from rfinews.urls import is_rfi, is_short_link
 
 FEED_MAXSIZE = 64 * 1024 * 1024
 SHORT_LINK_HOPS = 3
 
 
-class FeedxSpider(Spider):
+class FeedxSpider(PageSpider):
     """Takes the first of its feeds that answers with one; delivers each entry once.
 
     Without `follow` an article is what the feed says; with it, what the page says, and the feed
@@ -52,6 +48,11 @@ class FeedxSpider(Spider):
         self.follow: bool = options.get("follow", False)
         self.seen: set[str] = set()
 
+    @property
+    def purpose(self) -> str:
+        """What a feed was read for: not to have changed since means nothing to another purpose."""
+        return f"{self.name} follow={self.follow:d}"
+
     @classmethod
     def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
         try:
@@ -66,15 +67,23 @@ class FeedxSpider(Spider):
         yield self.feed_request(0)
 
     def feed_request(self, index: int, *, whole: bool = True) -> Request:
-        """Ask a feed; if not `whole`, take what there is of it when the connection is cut."""
+        """Ask a feed; if not `whole`, take what there is of it when the connection is cut.
+
+        An unchanged feed is not sent again, unless pages are due, which need their entries.
+        """
+        url = self.feeds[index]
+        is_needed = self.follow and self.known.due(self.name)
+        conditions = {} if is_needed else self.known.conditions(self.purpose, url)
         meta = {
+            "handle_httpstatus_list": [304] if conditions else [],
             "allow_offsite": True,
             "download_fail_on_dataloss": whole,
             "download_maxsize": FEED_MAXSIZE,
             "rfinews_trusted": self.chosen,
         }
         return Request(
-            self.feeds[index],
+            url,
+            headers=conditions,
             callback=self.parse_feed,
             errback=self.feed_failed,
             cb_kwargs={"index": index},
@@ -83,12 +92,19 @@ class FeedxSpider(Spider):
         )
 
     def parse_feed(self, response: Response, index: int) -> Iterator[Any]:
+        if response.status == 304:
+            self.logger.info("Feed %s: unchanged", self.feeds[index])
+            return
         try:
             feed = read_feed(response.body, charset_of(response))
         except NotAFeed as error:
             yield self.next_feed(index, "parse", str(error))
             return
         yield from self.entries(feed, self.feeds[index])
+        if response.meta["download_fail_on_dataloss"] and not feed.problems:
+            self.known.keep(self.purpose, self.feeds[index], response)
+        if self.follow:
+            yield from self.pages_to_check()
 
     def feed_failed(self, failure: Failure) -> Iterator[Request]:
         index = failure.request.cb_kwargs["index"]  # type: ignore[attr-defined]
@@ -100,7 +116,7 @@ class FeedxSpider(Spider):
     def next_feed(self, index: int, outcome: str, detail: str | None) -> Request:
         """Settle a feed that cannot be had and ask the next; raise `CloseSpider` after the last."""
         url = self.feeds[index]
-        self.discovered(url)
+        self.discovered(url, url)
         self.settled(url, outcome, detail)
         if index + 1 == len(self.feeds):
             self.logger.error(
@@ -113,13 +129,13 @@ class FeedxSpider(Spider):
         number = 0
         for number, entry in enumerate(feed.entries, start=1):
             address = entry.link or f"{feed_url}#{number}"
-            self.discovered(address)
+            self.discovered(address, feed_url)
             if entry.link is None:
                 self.settled(address, "invalid", "entry without a link")
-            elif is_short_link(address):
+            elif is_short_link(link := self.known.resolve(address)):
                 yield self.short_link_request(address, entry, address, feed_url, hops=0)
             else:
-                yield from self.entry(entry, address, address, feed_url)
+                yield from self.entry(entry, address, link, feed_url)
         if feed.problems:
             self.logger.warning("Feed %s: %s", feed_url, "; ".join(feed.problems))
         self.logger.info("Feed %s: %d entries", feed_url, number)
@@ -137,6 +153,7 @@ class FeedxSpider(Spider):
             self.settled(address, error.outcome, str(error))
             return
         if article.canonical_url in self.seen:
+            self.known.leads_to(address, article)
             self.settled(address, "duplicate", article.canonical_url)
             return
         article.url = article.address = address
@@ -147,52 +164,40 @@ class FeedxSpider(Spider):
             article.note = f"payload: {error}"
         if self.follow:
             self.seen.add(article.canonical_url)
-            yield Request(
-                article.canonical_url,
-                callback=self.parse_page,
-                errback=self.page_failed,
-                cb_kwargs={"article": article},
-                dont_filter=True,
-            )
+            known = self.known.get(article)
+            if known is not None:
+                article.feed_hash = hash_of(article)
+                if not self.known.is_due(known, article):
+                    self.unchanged(article)
+                    return
+            yield self.page_request(article)
         elif article.is_complete:
             self.seen.add(article.canonical_url)
             yield article
         else:
             self.incomplete(article)
 
-    def parse_page(self, response: Response, article: Article) -> Iterator[Article]:
-        try:
-            page = read_page(as_utf8(response.body, charset_of(response))[0], response.url)
-        except (NotAnArticle, NotRfi, TooDeep) as error:
-            yield from self.without_page(article, "parse", str(error))
-        else:
-            article = merged(page, article)
-            if article.is_complete:
-                yield article
-            else:
-                self.incomplete(article)
+    def pages_to_check(self) -> Iterator[Request]:
+        """Yield requests for young articles that the feed does not hold any more."""
+        for url in self.known.due(self.name):
+            if url not in self.seen:
+                self.seen.add(url)
+                self.discovered(url)
+                article = article_at(url)
+                article.source, article.address = "rfi", url
+                yield self.page_request(article)
 
-    def page_failed(self, failure: Failure) -> Iterator[Article]:
-        article = failure.request.cb_kwargs["article"]  # type: ignore[attr-defined]
-        yield from self.without_page(article, *failure_outcome(failure))
+    def combined(self, page: Article, article: Article) -> Article | None:
+        """Return the page, and the feed where it is silent."""
+        if article.source == "rfi":  # to be checked, without its entry
+            known = self.known.get(page)
+            if known is not None and known.page_hash in (None, page.page_hash):
+                return None
+        return merged(page, article)
 
-    def without_page(self, article: Article, outcome: str, detail: str | None) -> Iterator[Article]:
+    def without_page(self, article: Article) -> Article | None:
         """Let the feed's fields stand where the page cannot be had."""
-        self.crawler.stats.inc_value(f"rfinews/page/{outcome}")
-        if article.is_complete:
-            reason = f"{outcome}, {detail}" if detail else outcome
-            article.note = f"from the feed; page: {reason}"
-            if outcome != "unfetched":  # then its host has been told of
-                self.logger.warning(
-                    "%s: from the feed; page: %s", one_line(article.address), reason
-                )
-            yield article
-        else:
-            self.settled(article.address, outcome, detail)
-
-    def incomplete(self, article: Article) -> None:
-        missing = "no title" if not article.headline else "no content"
-        self.settled(article.address, "invalid", article.note or missing)
+        return article if article.is_complete else None
 
     # -------------------------------------------------------------------------------- short links
 
@@ -226,19 +231,3 @@ class FeedxSpider(Spider):
     def short_link_failed(self, failure: Failure) -> None:
         address = failure.request.cb_kwargs["address"]  # type: ignore[attr-defined]
         self.settled(address, *failure_outcome(failure))
-
-    # ----------------------------------------------------------------------------------- outcomes
-
-    def discovered(self, url: str) -> None:
-        self.crawler.signals.send_catch_log(address_discovered, url=url)
-
-    def settled(self, url: str, outcome: str, detail: str | None = None) -> None:
-        self.crawler.signals.send_catch_log(
-            address_settled, url=url, outcome=outcome, detail=detail
-        )
-
-
-def charset_of(response: Response) -> str | None:
-    """Return the charset that the Content-Type header names."""
-    kind = (response.headers.get("Content-Type") or b"").decode("latin-1")
-    return http_content_type_encoding(kind)

@@ -1,6 +1,7 @@
 """``make bench``: the README's figures, all in one run. Prints its tables, and writes them to a file.
 
-    python -m tests.benchmarks [--quick] [--rounds N] [--only extraction,archive,job,levers] [--output FILE]
+    python -m tests.benchmarks [--quick] [--rounds N] [--only extraction,archive,job,levers,store]
+        [--output FILE]
 
 Every round measures everything once, one beside the other, so that what disturbs the machine
 disturbs all; a figure is the median of the rounds.
@@ -24,10 +25,14 @@ from tests.benchmarks.extraction import (
     payload_documents,
 )
 from tests.benchmarks.measure import PROJECT
+from tests.benchmarks.store import KnownStore
 
 SAMPLES = PROJECT.parent / "shared" / "samples"
-PARTS = ("extraction", "archive", "job", "levers")
+PARTS = ("extraction", "archive", "job", "levers", "store")
 LIBRARIES = ("scrapy", "selectolax", "trafilatura", "newspaper4k", "readability-lxml")
+# Known articles, of which so many are crawled; articles of a store that is rebuilt.
+LARGE_STORE = (5_000_000, 100_000, 1_000_000)
+SMALL_STORE = (200_000, 20_000, 100_000)
 SKIPPED = "Skipped: ../shared/samples is not here."
 
 
@@ -60,7 +65,7 @@ def main() -> None:
     started = perf_counter()
     with TemporaryDirectory() as name:
         folder = Path(name)
-        extractions, archive, job, levers = [], None, None, None
+        extractions, archive, job, levers, store = [], None, None, None, None
         if "extraction" in options.only:
             say("extraction: making documents and judging what is found in them …")
             if samples:
@@ -91,6 +96,16 @@ def main() -> None:
                 for number in range(1, min(rounds, 3) + 1):
                     say(f"levers, round {number} …")
                     levers.run_levers()
+        if "store" in options.only:
+            known, documents, rebuilt = SMALL_STORE if options.quick else LARGE_STORE
+            store = KnownStore(folder / "store", known, documents, rebuilt)
+            say(f"store: crawling {documents:,} documents, thrice …")
+            store.crawl()
+            for number in range(1, rounds + 1):
+                say(f"store, round {number} of {rounds} …")
+                store.run()
+            say("store: rebuilding …")
+            store.rebuild()
         sections = []
         if "extraction" in options.only:
             sections.append("### Extraction")
@@ -102,6 +117,8 @@ def main() -> None:
             sections += ["### The whole job", job.report()]
         if levers:
             sections += ["### Levers", levers.report_levers()]
+        if store:
+            sections += ["### The store", store.report()]
     versions = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
     sections.append(
         f"Median of {rounds} interleaved rounds{', --quick' if options.quick else ''}; "
