@@ -10,6 +10,8 @@ import ipaddress
 import re
 import socket
 import unicodedata
+from collections.abc import Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote, unquote, unquote_to_bytes, urljoin, urlsplit
@@ -144,6 +146,53 @@ def canonical_url(url: str) -> str:
     return f"https://{host}{port}{encoded.decode('ascii')}"
 
 
+def canonical_steps(url: str) -> list[tuple[str, str]]:
+    """How an address becomes its canonical one: each rule that changes it, and what it is then.
+
+    >>> for rule, result in canonical_steps("http://rfi.fr//cn/a/?x=1"): print(f"{rule}: {result}")
+    query and fragment go: http://rfi.fr//cn/a/
+    https: https://rfi.fr//cn/a/
+    the host's usual name: https://www.rfi.fr//cn/a/
+    repeated slashes collapse: https://www.rfi.fr/cn/a/
+    no trailing slash: https://www.rfi.fr/cn/a
+    >>> canonical_steps("https://www.rfi.fr/cn/a")
+    []
+    """
+    now = url
+    steps = []
+    for rule, after in _steps(url):
+        if after != now:
+            steps.append((rule, after))
+            now = after
+    return steps
+
+
+def _steps(url: str) -> Iterator[tuple[str, str]]:
+    canonical = canonical_url(url)
+    address = _read(url)
+    if address is not None and _is_rfi_host(address.host):
+        yield "blanks around it go", (text := url.strip(_EDGES))
+        address = address._replace(query="", fragment="")
+        yield "query and fragment go", re.split("[?#]", text, maxsplit=1)[0]
+        user = f"{address.user}@" if address.user else ""
+        port = "" if address.port is None else f":{address.port}"
+        rest = f"{port}{address.path}"
+        yield (
+            "host in lower case, no default port",
+            f"{address.scheme}://{user}{address.host}{rest}",
+        )
+        yield "no user name", f"{address.scheme}://{address.host}{rest}"
+        yield "https", f"https://{address.host}{rest}"
+        base = f"https://{urlsplit(canonical).netloc}"
+        yield "the host's usual name", f"{base}{address.path}"
+        path = re.sub("//+", "/", address.path)
+        yield "repeated slashes collapse", f"{base}{path}"
+        path = re.sub("(/amp)+/?$", "", path)
+        yield "no /amp at the end", f"{base}{path}"
+        yield "no trailing slash", f"{base}{path.removesuffix('/')}"
+    yield "escapes, dots and characters made uniform", canonical
+
+
 def is_rfi(url: str) -> bool:
     """Whether an http(s) address is on an RFI host: rfi.fr, its subdomains, (www.)rfi.ro.
 
@@ -252,6 +301,22 @@ def slug_of(canonical: str) -> str:
     address = _read(canonical)
     segments = _segments(address.path) if address else ()
     return _DATE_PREFIX.sub("", _readable(segments[-1]), count=1) if segments else ""
+
+
+def day_of(url: str) -> int | None:
+    """The day that an article's address begins its last segment with, as seconds since 1970.
+
+    >>> day_of("https://www.rfi.fr/cn/%E5%9B%BD%E9%99%85/20231107-%E7%BE%8E") == 1699315200
+    True
+    >>> day_of("https://www.rfi.fr/cn/%E7%BE%8E")
+    """
+    address = _read(url)
+    segments = _segments(address.path) if address else ()
+    match = _DATE_PREFIX.match(segments[-1]) if segments else None
+    try:
+        return match and int(datetime.strptime(f"{match[0]}+0000", "%Y%m%d-%z").timestamp())
+    except ValueError:
+        return None
 
 
 def clean_link(href: str, base_url: str) -> str | None:
