@@ -4,11 +4,18 @@ A spider declares ``arguments``: for each name a reader, which raises `ValueErro
 it takes.
 """
 
+import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rfinews import dates
 from rfinews.urls import clean_link
+
+_AGO = re.compile(r"(?P<number>[0-9]{1,5})(?P<unit>[mhdw])")
+_UNITS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+_DATE = re.compile(r"(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2})")
 
 
 class Argument(NamedTuple):
@@ -63,6 +70,51 @@ def addresses(text: str) -> list[str]:
         if not address.startswith(("http://", "https://")) or clean_link(address, "") is None:
             raise ValueError(f"no http(s) address: {address!r}" if address else "an empty address")
     return found
+
+
+def choices(*known: str) -> Callable[[str], list[str]]:
+    """Make a reader of one or more of the words `known`, separated by commas; ``all`` is all."""
+
+    def read(text: str) -> list[str]:
+        words = [word.strip() for word in text.split(",")]
+        unknown = [word for word in words if word not in (*known, "all")]
+        if unknown:
+            raise ValueError(f"there is no {unknown[0]!r}" if unknown[0] else "an empty word")
+        return list(known) if "all" in words else list(dict.fromkeys(words))
+
+    return read
+
+
+def first_instant(text: str) -> int:
+    """Read when something begins, as seconds since 1970: of a mere date, its start in Paris.
+
+    >>> first_instant("2023-11-07"), first_instant("2023-11-07T12:00:00+01:00")
+    (1699311600, 1699354800)
+    """
+    return _instant(text, "00:00")
+
+
+def last_instant(text: str) -> int:
+    """Read when something ends, as seconds since 1970: of a mere date, its last minute in Paris.
+
+    >>> last_instant("2023-11-07") - first_instant("2023-11-07")
+    86340
+    """
+    return _instant(text, "23:59")
+
+
+def _instant(text: str, hour: str) -> int:
+    text = text.strip()
+    if match := _AGO.fullmatch(text):
+        return int(time.time()) - int(match["number"]) * _UNITS[match["unit"]]
+    if match := _DATE.fullmatch(text):
+        date = dates.from_paris(f"{match['day']}/{match['month']}/{match['year']} - {hour}")
+    else:
+        date = dates.from_iso(text)
+    seconds = dates.to_seconds(date)
+    if seconds is None:
+        raise ValueError
+    return seconds
 
 
 def existing_path(text: str) -> Path:

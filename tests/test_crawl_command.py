@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.server import MirrorServer
-from tests.conftest import PROJECT, Crawl, crawl_environment, files_in
+from tests.conftest import PROJECT, Crawl, crawl_environment, files_in, read_lines
 
 RunCrawl = Callable[..., Crawl]
 
@@ -32,7 +32,7 @@ def scrapy(data: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ([], "give the name of one spider"),
         (["feedx", "archive"], "give the name of one spider"),
         (["feedx", "--bogus"], "give the name of one spider"),
-        (["Feedx"], "no spider 'Feedx'; there are: archive, feedx"),
+        (["Feedx"], "no spider 'Feedx'; there are: archive, feedx, rfi"),
         (["feedx", "-a", "follow"], "Invalid -a value, use -a NAME=VALUE"),
         (["feedx", "-s", "LOG_LEVEL"], "Invalid -s value, use -s NAME=VALUE"),
         (["feedx", "-s", "FEEDS={"], "Invalid -s value, use -s NAME=VALUE"),
@@ -108,8 +108,10 @@ def test_exit_status_tells_the_finish_reason(
 def test_output_that_cannot_be_opened(
     crawl: RunCrawl, mirror: MirrorServer, tmp_path: Path
 ) -> None:
+    """What was exported until then stands in the crawl's own file, the rest in the next crawl's."""
     (tmp_path / "file").touch()
     wanted = tmp_path / "file" / "x.jsonl"
+    whole = crawl("feedx", mirror=mirror, data_dir=tmp_path / "whole")
     done = crawl("feedx", mirror=mirror, options=["-o", str(wanted)])
     assert done.status == 1
     assert "Traceback" not in done.stderr
@@ -117,5 +119,13 @@ def test_output_that_cannot_be_opened(
     assert done.stderr.count(" ERROR: ") == 1
     assert done.manifest is not None
     assert done.manifest["finish_reason"] == "not_stored"
-    assert done.manifest["files"] == []
-    assert "exported" not in done.manifest["outcomes"]
+    own = done.data_dir / "articles" / f"{done.manifest['crawl_id']}.jsonl"
+    assert [file["name"] for file in done.manifest["files"]] == [own.name]
+    assert done.manifest["outcomes"]["exported"] == len(done.records) == len(read_lines(own))
+    rest = crawl("feedx", mirror=mirror)
+    assert rest.status == 0
+    hashes, whole_hashes = (
+        sorted(record["content_hash"] for record in records)
+        for records in (done.records + rest.records, whole.records)
+    )
+    assert hashes == whole_hashes  # nothing lost, nothing twice

@@ -124,7 +124,7 @@ def test_zipped_egg_runs_away_from_the_clone(egg: Path, tmp_path: Path) -> None:
         "execute(['scrapy', 'list'])\n"
     )
     spiders = run(sys.executable, "-I", "-c", script, cwd=tmp_path)
-    assert spiders.split() == ["archive", "feedx"]
+    assert spiders.split() == ["archive", "feedx", "rfi"]
 
 
 def test_building_leaves_nothing_in_the_clone_that_git_sees(egg: Path, clone: Path) -> None:

@@ -22,6 +22,7 @@ def blocks(language: str) -> list[str]:
 
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 CRAWLS = [line for line in COMMANDS if "scrapy crawl" in line]
+QUESTIONS = [line for line in COMMANDS if "scrapy verify" in line or "scrapy why" in line]
 MADE = [line.removeprefix("make ") for line in COMMANDS if line.startswith("make ")]
 
 
@@ -57,8 +58,18 @@ def test_crawls_run(line, mirror, tmp_path):
         assert list(tmp_path.glob("data/articles/*.jsonl"))
 
 
+@pytest.mark.parametrize("line", QUESTIONS)
+def test_questions_are_answered(line, crawl, mirror, tmp_path):
+    data = crawl("feedx", mirror=mirror, data_dir=tmp_path / "data").data_dir
+    (tmp_path / "scrapy.cfg").write_text((ROOT / "scrapy.cfg").read_text())
+    command = [sys.executable, "-m", "scrapy", *line.split()[1:]]
+    answer = run(command, tmp_path, RFINEWS_DATA_DIR=str(data), PYTHONPATH=str(ROOT))
+    assert answer.returncode == 0, answer.stderr
+    assert re.search("no faults|revision 1: new from feedx", answer.stdout)
+
+
 def test_every_command_is_of_a_kind_that_is_run():
-    known = {*CRAWLS, *(f"make {target}" for target in MADE)}
+    known = {*CRAWLS, *QUESTIONS, *(f"make {target}" for target in MADE)}
     assert set(COMMANDS) - known == {"export RFINEWS_CONTACT=https://example.org/bot"}
 
 
