@@ -1154,3 +1154,20 @@ def test_sigterm(serve: Serve, crawl: RunCrawl, tmp_path: Path) -> None:
     assert wanted.read_bytes() == own.read_bytes()
     again = crawl("feedx", {"feed": FEED}, mirror=server, data_dir=data)
     assert_made_up_for(again, ["finished"], "一二三四")
+
+
+def test_text_of_the_feed_beats_one_that_is_guessed(crawl: RunCrawl, serve: Serve) -> None:
+    """The layout of the page has changed: its text would be trafilatura's."""
+    head = (
+        '<meta property="og:type" content="article">'
+        '<meta property="article:published_time" content="2023-11-07T12:35:00+01:00">'
+    )
+    text = "<p>灯塔整夜亮着，渔民们都看见了它的光，直到天亮才回港。</p>" * 9
+    changed = (
+        f"<!DOCTYPE html><html><head><title>页面甲</title>{head}</head><body><main><h1>页面甲</h1>"
+        f"<div class=x>{text}</div></main></body></html>"
+    )
+    server = serve({FEED_AT: feed(entry("甲")).encode(), at("甲"): changed.encode()})
+    done = crawl("feedx", {"feed": FEED, "follow": 1}, mirror=server)
+    assert [record["article_body"] for record in done.records] == [body("甲")]
+    assert [outcome["detail"] for outcome in done.outcomes] == [None]

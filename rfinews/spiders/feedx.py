@@ -193,6 +193,8 @@ class FeedxSpider(PageSpider):
             known = self.known.get(page)
             if known is not None and known.page_hash in (None, page.page_hash):
                 return None
+        if page.note and article.article_body:  # the body was guessed: the feed has the text itself
+            page.note, page.article_body, page.article_body_html = None, "", ""
         return merged(page, article)
 
     def without_page(self, article: Article) -> Article | None:
