@@ -22,7 +22,7 @@ demo: setup
 	$(RUN) fixtures.demo
 
 test: setup
-	$(RUN) pytest $(ARGS)
+	$(RUN) pytest --numprocesses auto --dist loadfile $(ARGS)
 
 bench: setup
 	$(RUN) tests.benchmarks $(ARGS)
