@@ -9,9 +9,10 @@ from typing import Self
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings, get_settings_priority
 
-from rfinews import __version__
+from rfinews import __version__, metrics, watching
 from rfinews.downloader import mirror_base
 from rfinews.items import FIELDS
+from rfinews.monitors import Limits
 from rfinews.output import SCHEME
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
@@ -20,6 +21,8 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
     "RFINEWS_REFUSALS_MAX": int,
     "RFINEWS_RECHECK_HOURS": float,
     "RFINEWS_ROTATE_ITEMS": int,
+    "RFINEWS_MONITOR_CRAWLS": int,
+    **dict.fromkeys((f"RFINEWS_MONITOR_{name.upper()}" for name in Limits._fields), float),
 }
 MIRROR_HANDLER = "rfinews.downloader.MirrorDownloadHandler"
 
@@ -60,6 +63,8 @@ def check_settings(settings: BaseSettings) -> None:
             raise ValueError(f"{name} must be {kind}, not {settings[name]!r}") from None
     if settings.getint("RFINEWS_ROTATE_ITEMS") < 1:
         raise ValueError("RFINEWS_ROTATE_ITEMS must be at least 1")
+    watching.check_settings(settings)
+    metrics.check_settings(settings)
 
 
 def new_crawl_id(spider: str, job: str | None) -> str:

@@ -17,17 +17,15 @@ from rfinews.files import HEARTBEAT, OUTCOMES, CrawlMark, PartFile
 from rfinews.items import Article
 from rfinews.known import NO_STORE, KnownArticles
 from rfinews.ledger import Ledger
-from rfinews.manifest import about, manifest, outcome_line
+from rfinews.manifest import DONE, about, manifest, outcome_line
 from rfinews.middlewares import LEFT_ALONE
 from rfinews.output import ArticlesStorage, AtomicFileFeedStorage
 from rfinews.pipelines import DropArticle
-from rfinews.signals import address_discovered, address_settled
+from rfinews.signals import address_discovered, address_settled, crawl_ends
 from rfinews.store import StoreError
 
 logger = logging.getLogger(__name__)
 
-#: Why a crawl ended whose job is done; a limit of the user's (CLOSESPIDER_ITEMCOUNT, …) is as good.
-DONE = ("finished", "closespider_itemcount", "closespider_pagecount", "closespider_timeout")
 # Outcomes without a fault; and of what is unfetched the one line that says why stands elsewhere.
 _NO_WARNING = frozenset(("exported", "unchanged", "duplicate", "unfetched"))
 _WARNINGS = 100
@@ -236,6 +234,8 @@ class CrawlLog:
         outcomes.finish()
         mark = self.mark
         assert mark is not None
+        notes: dict[str, Any] = {}
+        self.crawler.signals.send_catch_log(crawl_ends, reason=reason, notes=notes)
         self.known.end(
             lambda previous: manifest(
                 mark.about,
@@ -245,6 +245,7 @@ class CrawlLog:
                 outcomes_file=outcomes.facts,
                 left_alone=self._left_alone(),
                 previous=previous,
+                notes=notes,
             ),
             self.ledger.settled(),
             self.ledger.feeds_to_read_again() if reason in DONE else None,

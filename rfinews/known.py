@@ -27,6 +27,8 @@ NO_STORE = "no_store"
 
 _DAY = 24 * 3600
 _AT_ONCE = 10_000
+#: Seconds by which a date may lie ahead; one further on would hide for long that a feed is old.
+_AHEAD = 3600
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -47,6 +49,7 @@ class KnownArticles:
         self._closing: Future[None] | None = None
         self._turn = Lock()
         self.exporting: dict[str, Known] = {}  # by id: what stands in files that still grow
+        self.told: dict[str, tuple[int, int]] = {}  # by edition: articles in feeds, newest date
         self._seen: dict[str, Seen] = {}
         self._at_most = _AT_ONCE
         self._aliases: list[tuple[str, str, str]] = []
@@ -106,6 +109,8 @@ class KnownArticles:
         the feed tells of news that its page has yet to confirm.
         """
         was_asked = article.page_hash is not None
+        if article.feed_url:
+            self._tell(article)
         self._see(
             article,
             Seen(
@@ -270,6 +275,12 @@ class KnownArticles:
         self._seen[article.id] = seen
         if len(self._seen) >= self._at_most:
             self._remember()
+
+    def _tell(self, article: Article) -> None:
+        date = dates.to_seconds(article.feed_date or article.date_published)
+        if date is not None and date <= self.now + _AHEAD:
+            number, newest = self.told.get(article.edition, (0, date))
+            self.told[article.edition] = number + 1, max(newest, date)
 
     def _next_check(self, article: Article) -> int | None:
         published = dates.to_seconds(article.date_published) or dates.to_seconds(article.feed_date)

@@ -9,6 +9,8 @@ import orjson
 
 from rfinews import __version__, dates
 
+#: Why a crawl ended whose job is done; a limit of the user's (CLOSESPIDER_ITEMCOUNT, …) is as good.
+DONE = ("finished", "closespider_itemcount", "closespider_pagecount", "closespider_timeout")
 _LIBRARIES = ("scrapy", "twisted", "selectolax", "nh3", "lxml")
 
 
@@ -40,10 +42,11 @@ def manifest(
     outcomes_file: dict[str, Any],
     left_alone: dict[str, str],
     previous: dict[str, str] | None,
+    notes: dict[str, Any] | None = None,
 ) -> bytes:
     """Write the manifest of a crawl that has ended.
 
-    `left_alone` tells of each host that was asked no more why.
+    `left_alone` tells of each host that was asked no more why. `notes` are what else it says.
     """
     content = {
         "crawl_id": about["crawl_id"],
@@ -56,6 +59,7 @@ def manifest(
         "outcomes": outcomes,
         "outcomes_file": outcomes_file,
         "left_alone": left_alone,
+        **(notes or {}),
         "versions": about["versions"],
         "previous": previous,
     }

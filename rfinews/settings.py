@@ -40,6 +40,20 @@ RFINEWS_RECHECK_HOURS = own("RFINEWS_RECHECK_HOURS", 48)  # age up to which page
 RFINEWS_RETRY_BACKOFF = own("RFINEWS_RETRY_BACKOFF", 2.0)  # seconds before the first retry
 RFINEWS_RETRY_AFTER_MAX = own("RFINEWS_RETRY_AFTER_MAX", 600.0)  # seconds a host may ask for
 RFINEWS_REFUSALS_MAX = own("RFINEWS_REFUSALS_MAX", 10)  # in a row, then a host is left alone
+RFINEWS_MONITORS = own("RFINEWS_MONITORS", None)  # all, or names of rfinews/monitors.py
+RFINEWS_MONITOR_CRAWLS = own("RFINEWS_MONITOR_CRAWLS", 100)  # that tell what is usual
+RFINEWS_MONITOR_HOURS = own("RFINEWS_MONITOR_HOURS", 24.0)  # without news; age of a feed
+RFINEWS_MONITOR_FALL = own("RFINEWS_MONITOR_FALL", 0.5)  # part of a feed's usual length
+RFINEWS_MONITOR_REFUSED = own("RFINEWS_MONITOR_REFUSED", 0.1)  # share of pages not to be had
+RFINEWS_MONITOR_UNPARSED = own("RFINEWS_MONITOR_UNPARSED", 0.1)  # share of pages without article
+RFINEWS_MONITOR_FALLBACK = own("RFINEWS_MONITOR_FALLBACK", 0.1)  # share of pages of unknown layout
+RFINEWS_MONITOR_FIELDS = own("RFINEWS_MONITOR_FIELDS", 0.2)  # less than a field's usual share
+RFINEWS_MONITOR_WEBHOOK = own("RFINEWS_MONITOR_WEBHOOK", None)  # address to post to
+RFINEWS_MONITOR_MAIL = own("RFINEWS_MONITOR_MAIL", None)  # addresses, commas between
+RFINEWS_MONITOR_MAIL_FROM = own("RFINEWS_MONITOR_MAIL_FROM", None)  # rfinews@ this host
+RFINEWS_MONITOR_SMTP = own("RFINEWS_MONITOR_SMTP", "smtp://localhost")  # where mail goes first
+RFINEWS_METRICS_FILE = own("RFINEWS_METRICS_FILE", None)  # for Prometheus' node exporter
+RFINEWS_METRICS_PUSH = own("RFINEWS_METRICS_PUSH", None)  # address of a Pushgateway
 
 # Polite: who we are, what we may fetch, how fast
 
@@ -118,6 +132,9 @@ EXTENSIONS = {
     "rfinews.known.KnownArticles": 0,
     "rfinews.crawl_log.CrawlLog": 1,  # needs the former
     "rfinews.progress.Progress": 2,
+    "rfinews.tally.Tally": 3,  # only if one of the next two is asked for
+    "rfinews.watching.Watching": 4,
+    "rfinews.metrics.Metrics": 5,
     "scrapy.extensions.logstats.LogStats": None,  # default 0; Progress says more
 }
 FEED_STORAGES = {

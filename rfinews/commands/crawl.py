@@ -11,8 +11,9 @@ from scrapy.spiderloader import get_spider_loader
 
 from rfinews.addon import check_settings
 from rfinews.arguments import read_arguments
-from rfinews.crawl_log import DONE
+from rfinews.manifest import DONE
 from rfinews.output import NotStored
+from rfinews.watching import FAILED
 
 # What they warn of ends in the outcome of an address, which CrawlLog logs in a line.
 _TOLD_BY_OUTCOMES = (
@@ -58,8 +59,10 @@ class Command(crawl.Command):
             self.exitcode = 2
         elif error is not None:
             raise error
-        elif crawler.stats.get_value("rfinews/finish_reason") not in DONE:
-            self.exitcode = 1
+        else:
+            stats = crawler.stats
+            is_done = stats.get_value("rfinews/finish_reason") in DONE
+            self.exitcode = 0 if is_done and not stats.get_value(FAILED) else 1
 
 
 def without_traceback(record: logging.LogRecord) -> bool:
