@@ -14,6 +14,7 @@ from rfinews.downloader import mirror_base
 from rfinews.items import FIELDS
 from rfinews.monitors import Limits
 from rfinews.output import SCHEME
+from rfinews.store import check_url
 
 _NUMBERS: dict[str, type[int] | type[float]] = {
     "RFINEWS_RETRY_BACKOFF": float,
@@ -53,6 +54,8 @@ def check_settings(settings: BaseSettings) -> None:
         mirror_base(settings["RFINEWS_MIRROR"])
     if settings["RFINEWS_COMPRESS"] not in (None, "", "gz"):
         raise ValueError(f"RFINEWS_COMPRESS must be gz, not {settings['RFINEWS_COMPRESS']!r}")
+    if settings["RFINEWS_STORE"]:
+        check_url(settings["RFINEWS_STORE"])
     if not settings["RFINEWS_DATA_DIR"]:
         raise ValueError("RFINEWS_DATA_DIR must be a directory, not empty")
     for name, read in _NUMBERS.items():

@@ -61,6 +61,7 @@ class KnownArticles:
         store = Store(
             Path(settings["RFINEWS_DATA_DIR"]).absolute(),
             settings.getfloat("RFINEWS_RECHECK_HOURS"),
+            settings["RFINEWS_STORE"],
         )
         return cls(crawler, store, compress=settings["RFINEWS_COMPRESS"] == "gz")
 

@@ -36,6 +36,7 @@ RFINEWS_FEEDX_FEEDS = own(  # in the order in which they are tried; comma-separa
     ],
 )
 RFINEWS_ROTATE_ITEMS = own("RFINEWS_ROTATE_ITEMS", 10_000)  # articles in one file
+RFINEWS_STORE = own("RFINEWS_STORE", None)  # postgresql://…: known articles of several machines
 RFINEWS_RECHECK_HOURS = own("RFINEWS_RECHECK_HOURS", 48)  # age up to which pages are asked again
 RFINEWS_RETRY_BACKOFF = own("RFINEWS_RETRY_BACKOFF", 2.0)  # seconds before the first retry
 RFINEWS_RETRY_AFTER_MAX = own("RFINEWS_RETRY_AFTER_MAX", 600.0)  # seconds a host may ask for

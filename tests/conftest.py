@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from fixtures.server import MirrorServer, Page
+from tests.postgres import postgres_server, postgres_url  # noqa: F401 - fixtures
 
 PROJECT = Path(__file__).resolve().parent.parent
 SITE = PROJECT / "fixtures" / "site"

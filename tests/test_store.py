@@ -1,125 +1,69 @@
-"""The store alone, beside files written by hand: what it knows, what it writes, what damages it."""
+"""The store alone, beside files written by hand: what it knows and what it writes.
 
-import contextlib
+In SQLite and in PostgreSQL it is the same; what is of one alone is in ``test_store_sqlite.py`` and
+``test_store_postgres.py``.
+"""
+
 import gzip
-import hashlib
 import logging
-import os
 import random
-import re
-import shutil
-import sqlite3
-import subprocess
-import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rfinews import store as store_module
 from rfinews.dates import from_seconds
-from rfinews.files import PART, PartFile, read_lines
-from rfinews.items import article_at, as_record
+from rfinews.files import PART
 from rfinews.revisions import Known
-from rfinews.store import FILE, Answer, Completed, Seen, Store, StoreError
-from rfinews.urls import article_id
-from tests.conftest import PROJECT
+from rfinews.store import Answer, Seen, Store, StoreError, chain
+from rfinews.store.home import Database
+from tests.stores import (
+    HISTORIES,
+    HOUR,
+    NOW,
+    ONE,
+    THREE,
+    TWO,
+    Opened,
+    address,
+    complete,
+    crawl_all,
+    dump,
+    end,
+    facts,
+    gone,
+    id_of,
+    known,
+    lines_of,
+    link,
+    names_in,
+    read_manifest,
+    rebuilt_dump,
+    record,
+    records_in,
+    stores,
+    without_asked_at,
+    write_part,
+)
 from tests.test_output import largest_file
 
-HOUR = 3600
-NOW = int(time.time()) // HOUR * HOUR  # what is due long ago is not due any more
-ONE, TWO, THREE = (f"feedx-20231107T120000Z-{number}" for number in (1, 2, 3))
 
-
-# ---------------------------------------------------------------------------- what is written by hand
-
-
-def address(number: int) -> str:
-    return f"https://www.rfi.fr/cn/20231107-{number}"
-
-
-def id_of(number: int) -> str:
-    return article_id(address(number))
-
-
-def record(number: int, text: str = "first", **changes: Any) -> dict[str, Any]:
-    """The record of an article, as a crawl makes it."""
-    article = article_at(address(number))
-    article.headline = text
-    article.content_hash = f"v1:{hashlib.sha256(text.encode()).hexdigest()}"
-    article.date_published = from_seconds(NOW - 2 * HOUR)
-    article.feed_date = from_seconds(NOW - HOUR)
-    article.crawled_at = from_seconds(NOW) or ""
-    article.crawl_id = ONE
-    return as_record(article) | changes
-
-
-def gone(number: int, **changes: Any) -> dict[str, Any]:
-    return record(number, "", change="retracted", source="rfi", **changes)
-
-
-def lines_of(records: Iterable[dict[str, Any]]) -> list[bytes]:
-    return [orjson.dumps(each, option=orjson.OPT_APPEND_NEWLINE) for each in records]
-
-
-def write_part(folder: Path, name: str, lines: Iterable[bytes]) -> Path:
-    """An articles file that has grown and is not complete."""
-    file = PartFile(folder / name)
-    for line in lines:
-        file.write(line)
-    file.close()
-    return file.part
-
-
-def complete(
-    store: Store, records: Iterable[dict[str, Any]], name: str = f"{ONE}.jsonl", **options: Any
-) -> Completed:
-    return store.complete(write_part(store.articles, name, lines_of(records)), **options)
-
-
-def records_in(path: Path) -> list[dict[str, Any]]:
-    return [orjson.loads(line) for line in read_lines(path)]
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
-
-
-def facts(path: Path) -> dict[str, Any]:
-    return {
-        "name": path.name,
-        "lines": len(list(read_lines(path))),
-        "bytes": path.stat().st_size,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-    }
-
-
-Opened = Callable[..., Store]
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """Where the store is; `None`: in a file of the data directory."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgresql" else None
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Iterator[Opened]:
-    """Open stores of one data directory, each as another process has it."""
-    stores = []
-
-    def opened(crawl_id: str | None = ONE, **options: Any) -> Store:
-        store = Store(tmp_path, **options)
-        stores.append(store)
-        store.open(crawl_id)
-        return store
-
-    yield opened
-    for store in stores:
-        store.close()
+def opened(tmp_path: Path, url: str | None) -> Iterator[Opened]:
+    with stores(tmp_path, url) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -127,10 +71,13 @@ def store(opened: Opened) -> Store:
     return opened(ONE)
 
 
-def known(store: Store, number: int) -> Known:
-    found = store.known(id_of(number))
-    assert found is not None
-    return found
+def lose(store: Store) -> None:
+    """Remove it, as when somebody has restored the files alone."""
+    if store.home.is_shared:
+        store.home.do(lambda db: db.execute("DROP SCHEMA rfinews_store CASCADE"))
+    else:
+        store.path.unlink()
+    store.close()
 
 
 # -------------------------------------------------------------------------------- files and revisions
@@ -315,8 +262,8 @@ def test_two_crawls_with_the_same_articles(opened: Opened) -> None:
 def test_many_crawls_at_once(opened: Opened, tmp_path: Path) -> None:
     """Each finds articles of the others, newer texts and other ones."""
     dice = random.Random(1)
-    stores = [opened(f"feedx-20231107T120000Z-{number}") for number in range(4)]
-    for store in stores:
+    crawls = [opened(f"feedx-20231107T120000Z-{number}") for number in range(4)]
+    for store in crawls:
         for number in range(1, 6):
             some = [
                 record(dice.randrange(20), str(date), feed_date=from_seconds(NOW - HOUR + date))
@@ -333,20 +280,20 @@ def test_many_crawls_at_once(opened: Opened, tmp_path: Path) -> None:
         except Exception as error:  # noqa: BLE001 - told below
             errors.append(error)
 
-    threads = [threading.Thread(target=work, args=[store]) for store in stores]
+    threads = [threading.Thread(target=work, args=[store]) for store in crawls]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert errors == []
-    records = [each for path in stores[0].articles.iterdir() for each in records_in(path)]
-    assert not list(stores[0].articles.glob(f"*{PART}"))
+    records = [each for path in crawls[0].articles.iterdir() for each in records_in(path)]
+    assert not list(crawls[0].articles.glob(f"*{PART}"))
     counts = Counter((each["id"], each["revision"]) for each in records)
     assert set(counts.values()) == {1}
     for number in range(20):
         revisions = sorted(each["revision"] for each in records if each["id"] == id_of(number))
-        assert revisions == list(range(1, known(stores[0], number).revision + 1))
-    assert dump(tmp_path) == rebuilt_dump(tmp_path)
+        assert revisions == list(range(1, known(crawls[0], number).revision + 1))
+    assert dump(crawls[0]) == rebuilt_dump(tmp_path)
 
 
 # ----------------------------------------------------------------------------------- what fails
@@ -359,63 +306,24 @@ def test_file_that_cannot_be_written(store: Store, tmp_path: Path, compress: boo
     noise = random.Random(1).randbytes(3000).hex()
     records = [record(0), *(record(number, noise[number:]) for number in range(1, 20))]
     part = write_part(store.articles, f"{TWO}.jsonl", lines_of(records))
-    content, before = part.read_bytes(), dump(tmp_path)
+    content, before = part.read_bytes(), dump(store)
     with largest_file(2000), pytest.raises((OSError, StoreError)):
         store.complete(part, compress=compress)
     assert part.read_bytes() == content
     names = {name for name in names_in(store.articles) if not name.endswith(f".copy{PART}")}
     assert names == {f"{ONE}.jsonl", part.name}
-    assert dump(tmp_path) == before
+    assert dump(store) == before
     assert store.known(id_of(1)) is None
     done = store.complete(part, compress=compress)
     assert [verdict.revision for verdict in done.verdicts] == [None, *([1] * 19)]
-    assert dump(tmp_path) == rebuilt_dump(tmp_path)
-
-
-def test_store_that_cannot_grow(store: Store, tmp_path: Path) -> None:
-    records = [record(number) for number in range(20)]
-    part = write_part(store.articles, f"{ONE}.jsonl", lines_of(records))
-    with largest_file(16_000):
-        done = store.complete(part)
-    assert done.facts == facts(store.articles / f"{ONE}.jsonl")
-    assert store.known(id_of(1)) is None
-    store.close()
-    store.open(TWO)
-    assert store.known(id_of(1)) is not None
-
-
-def test_store_that_could_not_grow_for_a_while(store: Store) -> None:
-    """The crawl goes on, and meets the same articles again."""
-    with largest_file(16_000):
-        complete(store, [record(number) for number in range(20)])
-    done = complete(store, [record(1), record(20)], f"{ONE}.00002.jsonl")
-    assert [verdict.revision for verdict in done.verdicts] == [None, 1]
+    assert dump(store) == rebuilt_dump(tmp_path)
 
 
 def test_part_that_is_gone(store: Store, tmp_path: Path) -> None:
-    before = dump(tmp_path)
+    before = dump(store)
     with pytest.raises(FileNotFoundError):
         store.complete(store.articles / f"{ONE}.jsonl.part")
-    assert dump(tmp_path) == before
-
-
-def test_crash_before_the_store_knows(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file is complete, the store does not say so: whoever comes next finds it."""
-    running, dying = opened(ONE), opened(TWO)
-    part = write_part(dying.articles, f"{TWO}.jsonl", lines_of([record(1)]))
-
-    def crash(directory: Path) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(store_module, "sync_directory", crash)
-        with pytest.raises(KeyboardInterrupt):
-            dying.complete(part)
-    assert names_in(dying.articles) == [f"{TWO}.jsonl"]
-    assert running.known(id_of(1)) is None
-    done = complete(running, [record(1), record(2)])
-    assert [verdict.revision for verdict in done.verdicts] == [None, 1]
-    assert known(opened(THREE), 1).revision == 1
+    assert dump(store) == before
 
 
 def test_next_crawl_finds_what_is_complete(opened: Opened, tmp_path: Path) -> None:
@@ -427,84 +335,6 @@ def test_next_crawl_finds_what_is_complete(opened: Opened, tmp_path: Path) -> No
 
 # ------------------------------------------------------------------------------- building it again
 
-TABLES = {
-    "articles": "SELECT hex(id), canonical_url, spider, revision, change, source, content_hash,"
-    " feed_date, date_modified, published, first_seen, last_seen, feed_hash, page_hash, lastmod,"
-    " asked_at, next_check, gone_since FROM articles",
-    "revisions": "SELECT hex(id), revisions.revision, revisions.change, revisions.source,"
-    " revisions.content_hash, crawled_at, name FROM revisions"
-    " JOIN articles ON articles.number = article JOIN files ON files.number = file",
-    "files": "SELECT name FROM files",
-    "aliases": "SELECT alias, hex(id), rule FROM aliases JOIN articles ON number = article",
-    "head": "SELECT crawl_id, sha256 FROM head",
-}
-
-
-def dump(data_dir: Path) -> dict[str, list[tuple[Any, ...]]]:
-    """All that a store takes from files, without the numbers that are its own."""
-    with closing(sqlite3.connect(data_dir / "state" / FILE)) as db:
-        return {
-            name: sorted(db.execute(query).fetchall(), key=repr) for name, query in TABLES.items()
-        }
-
-
-def rebuilt_dump(
-    data_dir: Path, order: Callable[[list[str]], Sequence[str]] = list
-) -> dict[str, list[tuple[Any, ...]]]:
-    """The same of a store that is built from the files, in another order than theirs."""
-    with TemporaryDirectory() as name:
-        shutil.copytree(data_dir / "articles", Path(name) / "articles")
-        store = Store(Path(name))
-        names = order(sorted(store._files_on_disk()))
-        store._files_on_disk = lambda crawl_ids=None: iter(names)  # type: ignore[method-assign]
-        store.open()
-        store.close()
-        return dump(Path(name))
-
-
-# A history: files of records, each one of three articles, seen within a day in any order.
-RECORDS = st.builds(
-    lambda number, text, dates, changes: record(
-        number,
-        text,
-        crawled_at=from_seconds(NOW - dates[0] * HOUR),
-        date_published=dates[1] and from_seconds(NOW - 60 * HOUR + dates[1] * HOUR),
-        date_modified=dates[2] and from_seconds(NOW - 9 * HOUR + dates[2]),
-        feed_date=dates[3] and from_seconds(NOW - 9 * HOUR + dates[3]),
-        **changes,
-    ),
-    st.integers(1, 3),
-    st.sampled_from(["one", "two", "three"]),
-    st.tuples(st.integers(0, 20), *3 * [st.none() | st.integers(1, 40)]),
-    st.sampled_from(
-        [
-            {},
-            {"source": "rfi"},
-            {"source": "archive"},
-            {"change": "retracted", "source": "rfi"},
-            {"crawl_id": "rfi-20231107T120000Z-9", "source": "rfi", "article_body": "一"},
-        ]
-    ),
-).map(lambda made: made | {"url": f"{made['url']}?{made['source']}"})
-HISTORIES = st.lists(st.lists(RECORDS, max_size=5), max_size=6)
-
-
-def crawl_all(data_dir: Path, history: list[list[dict[str, Any]]]) -> None:
-    """Complete a file for each part of a history, by two crawls in turn."""
-    stores = [Store(data_dir), Store(data_dir)]
-    for store, crawl_id in zip(stores, (ONE, TWO), strict=True):
-        store.open(crawl_id)
-    for number, records in enumerate(history, start=1):
-        store = stores[number % 2]
-        name = f"{store.crawl_id}.{number:05d}.jsonl"
-        complete(store, records, name, compress=number % 3 == 0)
-    for store in stores:
-        store.close()
-
-
-def without_asked_at(tables: dict[str, list[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
-    return tables | {"articles": [(*row[:15], *row[16:]) for row in tables["articles"]]}
-
 
 @given(HISTORIES, st.randoms(use_true_random=False))
 @settings(max_examples=40, deadline=None)
@@ -512,21 +342,23 @@ def test_built_again_it_says_the_same_in_whatever_order(
     history: list[list[dict[str, Any]]], dice: random.Random
 ) -> None:
     """But for `asked_at`, see below."""
-    with TemporaryDirectory() as name:
-        crawl_all(Path(name), history)
+    with TemporaryDirectory() as name, stores(Path(name)) as opened:
+        crawls = [opened(ONE), opened(TWO)]
+        crawl_all(crawls, history)
         again = rebuilt_dump(Path(name), lambda names: dice.sample(names, len(names)))
-        assert without_asked_at(again) == without_asked_at(dump(Path(name)))
+        assert without_asked_at(again) == without_asked_at(dump(crawls[0]))
 
 
 @given(HISTORIES)
 @settings(max_examples=20, deadline=None)
 def test_each_revision_stands_in_one_file(history: list[list[dict[str, Any]]]) -> None:
-    with TemporaryDirectory() as name:
-        crawl_all(Path(name), history)
+    with TemporaryDirectory() as name, stores(Path(name)) as opened:
+        crawls = [opened(ONE), opened(TWO)]
+        crawl_all(crawls, history)
         folder = Path(name) / "articles"
         records = [each for path in folder.iterdir() for each in records_in(path)]
-        in_store = dump(Path(name))["revisions"]
-        assert sorted((each["id"].upper(), each["revision"]) for each in records) == [
+        in_store = sorted(dump(crawls[0])["revisions"])
+        assert sorted((bytes.fromhex(each["id"]), each["revision"]) for each in records) == [
             row[:2] for row in in_store
         ]
         for id_ in {row[0] for row in in_store}:
@@ -539,7 +371,7 @@ def test_when_the_page_was_had_stays_known(store: Store, tmp_path: Path) -> None
     complete(store, [gone(1)], f"{TWO}.jsonl")
     assert known(store, 1).asked_at == NOW
     for order in (list, lambda names: names[::-1]):
-        assert rebuilt_dump(tmp_path, order) == dump(tmp_path)
+        assert rebuilt_dump(tmp_path, order) == dump(store)
 
 
 def test_when_the_page_was_had_last(store: Store, tmp_path: Path) -> None:
@@ -550,7 +382,7 @@ def test_when_the_page_was_had_last(store: Store, tmp_path: Path) -> None:
     complete(store, [record(1, "second", crawled_at=earlier, **page)], f"{TWO}.jsonl")
     assert known(store, 1).asked_at == NOW
     for order in (list, lambda names: names[::-1]):
-        assert rebuilt_dump(tmp_path, order) == dump(tmp_path)
+        assert rebuilt_dump(tmp_path, order) == dump(store)
 
 
 def test_first_and_last_seen(opened: Opened, tmp_path: Path) -> None:
@@ -570,13 +402,13 @@ def test_building_is_told(opened: Opened, caplog: pytest.LogCaptureFixture) -> N
     store = opened(ONE)
     assert caplog.messages == []
     complete(store, [record(1)])
-    store.close()
-    store.path.unlink()
+    lose(store)
     assert known(opened(TWO), 1)
-    assert [message.partition(" in ")[0] for message in caplog.messages] == [
-        "No store",
-        "Store built: 1 known articles",
-    ]
+    told = [message.partition(" in ")[0] for message in caplog.messages]
+    if store.home.is_shared:
+        assert told == [f"{store.articles.parent} joins the store with 1 files"]
+    else:
+        assert told == ["No store", "Store built: 1 known articles"]
 
 
 @pytest.mark.parametrize("name", [f"{TWO}.jsonl", f"{TWO}.jsonl.gz"])
@@ -603,347 +435,6 @@ def test_file_that_could_not_be_read_once(opened: Opened, tmp_path: Path) -> Non
     path.rmdir()
     path.write_bytes(b"".join(lines_of([record(1)])))
     assert opened(THREE).known(id_of(1)) is not None
-
-
-# ------------------------------------------------------------------------------------------- damage
-
-
-def fill(opened: Opened, number: int = 400) -> Path:
-    """A store of many pages, closed. Returns its path."""
-    store = opened(ONE)
-    complete(store, [record(n, url=f"{address(n)}?x") for n in range(number)])
-    store.close()
-    return store.path
-
-
-def set_aside(state: Path) -> list[Path]:
-    """The stores that were set aside; what SQLite keeps beside one goes with it."""
-    found = state.glob(f"{FILE}.damaged-*")
-    return [path for path in found if not path.name.endswith(("-wal", "-shm"))]
-
-
-def noise(path: Path) -> None:
-    path.write_bytes(os.urandom(path.stat().st_size))
-
-
-def noise_in_all_but_the_first_page(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.seek(4096)
-        file.write(os.urandom(path.stat().st_size - 4096))
-
-
-def noise_in_the_schema(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.seek(100)
-        file.write(os.urandom(3996))
-
-
-def zeros_at_the_end(path: Path) -> None:
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        file.write(bytes(path.stat().st_size - path.stat().st_size // 2))
-
-
-def cut_in_half(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def cut_within_a_page(path: Path) -> None:
-    os.truncate(path, path.stat().st_size - 1000)
-
-
-def cut_within_the_head(path: Path) -> None:
-    os.truncate(path, 50)
-
-
-def emptied(path: Path) -> None:
-    os.truncate(path, 0)
-
-
-def text(path: Path) -> None:
-    path.write_text("lorem ipsum\n" * 1000)
-
-
-def another_database(path: Path) -> None:
-    path.unlink()
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("CREATE TABLE articles (x)")
-
-
-DAMAGES = (
-    noise,
-    noise_in_all_but_the_first_page,
-    noise_in_the_schema,
-    zeros_at_the_end,
-    cut_in_half,
-    cut_within_a_page,
-    cut_within_the_head,
-    emptied,
-    text,
-    another_database,
-)
-
-
-@pytest.mark.parametrize("crawl_id", [None, TWO])
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_store_is_set_aside_and_built_again(
-    opened: Opened,
-    caplog: pytest.LogCaptureFixture,
-    damage: Callable[[Path], None],
-    crawl_id: str | None,
-) -> None:
-    path = fill(opened)
-    damage(path)
-    damaged = path.read_bytes()
-    store = opened(crawl_id)
-    assert all(store.known(id_of(number)) for number in range(400))
-    assert store.known(id_of(400)) is None
-    (aside,) = set_aside(path.parent)
-    # The head, if SQLite knew it, says by now that there is a write-ahead log.
-    assert aside.read_bytes()[100 : len(damaged)] == damaged[100:]
-    told = caplog.messages[0]
-    assert told.startswith(f"Store {path} is damaged (")
-    assert told.endswith(f"): set aside as {aside.name}")
-    assert "\n" not in told
-
-
-WORK: dict[str, Callable[[Store], object]] = {
-    "known": lambda store: [known(store, number) for number in range(400)],
-    "resolve": lambda store: [store.resolve(f"{address(number)}?x") for number in range(400)],
-    "due": lambda store: store.due("feedx", NOW + 999 * HOUR),
-    "biography": lambda store: [store.biography(id_of(number)) for number in range(400)],
-    "remember": lambda store: store.remember({id_of(n): Seen(NOW) for n in range(400)}),
-    "complete": lambda store: complete(
-        store, [record(n, "second") for n in range(400)], f"{TWO}.jsonl"
-    ),
-    "end": lambda store: store.end(TWO, lambda previous: b"{}"),
-}
-
-
-@pytest.mark.parametrize("damage", [noise_in_all_but_the_first_page, cut_in_half])
-@pytest.mark.parametrize("work", WORK)
-def test_damage_that_shows_later(
-    opened: Opened,
-    monkeypatch: pytest.MonkeyPatch,
-    damage: Callable[[Path], None],
-    work: str,
-) -> None:
-    """In a store too large to be looked through at the start, or while it is open."""
-    monkeypatch.setattr(store_module, "_CHECKED_BYTES", 0)
-    path = fill(opened)
-    store = opened(TWO)
-    WORK["known"](store)
-    damage(path)
-    assert store._db is not None
-    store._db.close()
-    store._db = store_module._connection(path)  # without what it has in its cache
-    result = WORK[work](store)
-    if work == "due":
-        assert len(result) == 400  # type: ignore[arg-type]
-    if work == "complete":
-        assert {verdict.revision for verdict in result.verdicts} == {2}  # type: ignore[attr-defined]
-    assert known(store, 399).revision == (2 if work == "complete" else 1)
-    assert known(opened(None), 0)
-    assert len(set_aside(path.parent)) == 1
-
-
-ASCII = st.binary(min_size=1, max_size=200).map(lambda some: bytes(byte & 0x7F for byte in some))
-
-
-@given(st.integers(1, 200), st.integers(0, 4095), ASCII)
-@settings(max_examples=40, deadline=None)
-def test_few_wrong_bytes_end_no_crawl_with_a_traceback(page: int, at: int, content: bytes) -> None:
-    """Not every wrong byte can be found; it must not be worse than one article said twice."""
-    with TemporaryDirectory() as name:
-        shutil.copytree(FILLED.data_dir(), name, dirs_exist_ok=True)
-        path = Path(name) / "state" / FILE
-        with path.open("r+b") as file:
-            file.seek(page * 4096 % path.stat().st_size + at)
-            file.write(content)
-        store = Store(Path(name))
-        with contextlib.suppress(StoreError):  # such as "written by a newer version"
-            store.open(TWO)
-            for number in range(0, 400, 7):
-                store.known(id_of(number))
-            complete(store, [record(n, "second") for n in range(390, 410)], f"{TWO}.jsonl")
-            store.remember({id_of(number): Seen(NOW) for number in range(0, 400, 7)})
-            store.end(TWO, lambda previous: b"{}")
-        store.close()
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        pytest.param(b"CREATE TABLE outcomes", id="schema"),
-        pytest.param(record(1)["content_hash"].encode(), id="row"),
-    ],
-)
-def test_wrong_byte_that_makes_text_unreadable(opened: Opened, text: bytes) -> None:
-    path = fill(opened, 3)
-    content = path.read_bytes()
-    assert text in content
-    path.write_bytes(content.replace(text, text[:9] + b"\x80" + text[10:]))
-    store = opened(TWO)
-    assert known(store, 1).content_hash == record(1)["content_hash"]
-
-
-class _Filled:
-    """A store that is filled once, to be copied."""
-
-    folder: TemporaryDirectory[str] | None = None
-
-    def data_dir(self) -> Path:
-        if self.folder is None:
-            self.folder = TemporaryDirectory()
-            store = Store(Path(self.folder.name))
-            store.open(ONE)
-            complete(store, [record(n) for n in range(400)])
-            store.close()
-        return Path(self.folder.name)
-
-
-FILLED = _Filled()
-
-
-def test_write_ahead_log_of_another_store_is_no_part_of_it(opened: Opened) -> None:
-    """Somebody has removed the store and its articles, and not what else belongs to it."""
-    store = opened(ONE)
-    complete(store, [record(1)])
-    path, log = store.path, store.path.with_name(f"{FILE}-wal")
-    logged = log.read_bytes()
-    assert logged
-    store.close()
-    path.unlink()
-    log.write_bytes(logged)
-    (store.articles / f"{ONE}.jsonl").write_bytes(b"".join(lines_of([record(2)])))
-    again = opened(None)
-    assert again.known(id_of(1)) is None
-    assert known(again, 2).revision == 1
-    assert set_aside(store.state) == []
-
-
-def test_store_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.open(ONE)
-    complete(store, [record(1)])
-    store.close()
-    with closing(sqlite3.connect(store.path)) as db:
-        db.execute("PRAGMA user_version = 2")
-    content = store.path.read_bytes()
-    for crawl_id in (None, TWO):
-        with pytest.raises(StoreError) as error:
-            store.open(crawl_id)
-        assert str(error.value) == f"{store.path} was written by a newer version of rfinews"
-        store.close()
-    assert store.path.read_bytes() == content
-    assert set_aside(store.state) == []
-
-
-def test_folder_in_its_place(opened: Opened, tmp_path: Path) -> None:
-    (tmp_path / "state" / FILE / "x").mkdir(parents=True)
-    with pytest.raises(StoreError, match=r"Cannot use the store .*: unable to open database file"):
-        opened(ONE)
-    assert (tmp_path / "state" / FILE / "x").is_dir()
-
-
-OPEN_AS_SOMEBODY = """
-import os, sys
-from pathlib import Path
-from rfinews.store import Store, StoreError
-os.geteuid() or os.setuid(65534)
-store = Store(Path.cwd())
-try:
-    store.open("feedx-20231107T120000Z-2")
-    store.complete(Path.cwd() / sys.argv[1])
-except (StoreError, OSError) as error:
-    print(type(error).__name__, error)
-"""
-
-
-@pytest.fixture
-def everybodys() -> Iterator[Path]:
-    """A data directory with a store and a part, of which everybody may write everything."""
-    with TemporaryDirectory() as name:
-        data_dir = Path(name)
-        store = Store(data_dir)
-        store.open(ONE)
-        complete(store, [record(1)])
-        store.close()
-        write_part(store.articles, f"{TWO}.jsonl", lines_of([record(1, "second")]))
-        for path in (data_dir, *data_dir.rglob("*")):
-            path.chmod(0o777)
-        yield data_dir
-
-
-@pytest.mark.parametrize(
-    ("refused", "told"),
-    [
-        (None, ""),
-        (f"state/{FILE}", "StoreError Cannot use the store .*: attempt to write a readonly .*\n"),
-        ("state", "StoreError Cannot use the store .*: attempt to write a readonly .*\n"),
-        ("articles", "PermissionError .*\n"),
-    ],
-)
-def test_read_only(everybodys: Path, refused: str | None, told: str) -> None:
-    """Root may write everything, so it is somebody else who opens the store."""
-    part = everybodys / "articles" / f"{TWO}.jsonl.part"
-    content = part.read_bytes()
-    if refused is not None:
-        (everybodys / refused).chmod(0o555)
-    done = subprocess.run(
-        [sys.executable, "-c", OPEN_AS_SOMEBODY, str(part.relative_to(everybodys))],
-        cwd=everybodys,
-        env={**os.environ, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stderr == ""
-    assert re.fullmatch(told, done.stdout)
-    if refused is not None:
-        (everybodys / refused).chmod(0o777)
-        assert part.read_bytes() == content
-        assert names_in(everybodys / "articles") == [f"{ONE}.jsonl", part.name]
-    store = Store(everybodys)
-    store.open()
-    assert known(store, 1).revision == (1 if refused else 2)
-    store.close()
-    assert set_aside(store.state) == []
-
-
-def test_store_that_is_replaced_while_it_is_open(opened: Opened) -> None:
-    store = opened(ONE)
-    complete(store, [record(1)])
-    store.path.unlink()
-    other = opened(TWO)
-    complete(other, [record(2)], f"{TWO}.jsonl")
-    done = complete(store, [record(2), record(3)], f"{ONE}.00002.jsonl")
-    assert [verdict.revision for verdict in done.verdicts] == [None, 1]
-    assert known(store, 2) == known(other, 2)
-    assert known(other, 3)
-
-
-def test_store_that_is_removed_while_it_is_open(opened: Opened) -> None:
-    store = opened(ONE)
-    complete(store, [record(1)])
-    shutil.rmtree(store.state)
-    other = opened(TWO)
-    manifest = end(store)
-    assert end(other)["previous"] == link(manifest)
-    assert known(store, 1).revision == known(other, 1).revision == 1
-
-
-def test_store_that_cannot_be_mended(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Damaged while the disk is full: an error each time, and none when there is room again."""
-    monkeypatch.setattr(store_module, "_CHECKED_BYTES", 0)
-    path = fill(opened)
-    store = opened(None)
-    noise_in_all_but_the_first_page(path)
-    with largest_file(16_000):
-        for _ in range(2):
-            with pytest.raises(StoreError):
-                WORK["known"](store)
-    WORK["known"](store)
 
 
 # -------------------------------------------------------------------------- what was only seen
@@ -1199,6 +690,7 @@ def test_biography(store: Store) -> None:
                 "content_hash": made["content_hash"],
                 "crawled_at": made["crawled_at"],
                 "file": file,
+                "elsewhere": None,
             }
             for number, change, made, file in (
                 (1, "new", first, f"{ONE}.jsonl"),
@@ -1210,30 +702,6 @@ def test_biography(store: Store) -> None:
 
 
 # ------------------------------------------------------------------------------------ manifests
-
-
-def end(store: Store, crawl_id: str | None = None, hour: int = 12) -> dict[str, Any]:
-    """End a crawl at this hour. Returns its manifest, with `sha256` beside."""
-    crawl_id = crawl_id or store.crawl_id
-    assert crawl_id is not None
-
-    def build(previous: dict[str, str] | None) -> bytes:
-        about = {"crawl_id": crawl_id, "finished_at": f"2023-11-07T{hour:02d}:00:00Z"}
-        return orjson.dumps(about | {"previous": previous})
-
-    store.end(crawl_id, build)
-    return read_manifest(store, crawl_id)
-
-
-def read_manifest(store: Store, crawl_id: str) -> dict[str, Any]:
-    content = (store.articles / f"{crawl_id}.manifest.json").read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    manifest: dict[str, Any] = orjson.loads(content) | {"sha256": sha256}
-    return manifest
-
-
-def link(manifest: dict[str, Any]) -> dict[str, str]:
-    return {"crawl_id": manifest["crawl_id"], "sha256": manifest["sha256"]}
 
 
 def test_manifests_are_a_chain(opened: Opened) -> None:
@@ -1251,8 +719,7 @@ def test_chain_goes_on_when_the_store_is_built_again(opened: Opened) -> None:
     for crawl_id, hour in ((ONE, 20), (TWO, 10), (THREE, 15)):
         store = opened(crawl_id)
         end(store, hour=hour)
-        store.close()
-    store.path.unlink()
+        lose(store)
     four = end(opened("feedx-20231107T120000Z-0"))
     assert four["previous"] == link(read_manifest(store, THREE))
 
@@ -1260,8 +727,7 @@ def test_chain_goes_on_when_the_store_is_built_again(opened: Opened) -> None:
 def test_chain_goes_on_beside_manifests_that_are_none(opened: Opened) -> None:
     store = opened(ONE)
     manifest = end(store)
-    store.close()
-    store.path.unlink()
+    lose(store)
     others = (b"", b"[]", b"{}", b"\xff", b'{"crawl_id": "x"}', b'{"crawl_id":"y","previous":1}')
     for number, content in enumerate(others):
         (store.articles / f"{number}.manifest.json").write_bytes(content)
@@ -1274,15 +740,15 @@ class Crashed(BaseException):
 
 def end_without_telling(store: Store, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A manifest that has its name, of a crawl that died before the store could know."""
-    set_head = store_module._set_head
+    set_head = chain.set_head
 
-    def crash(db: sqlite3.Connection, crawl_id: str, digest: str) -> None:
+    def crash(db: Database, crawl_id: str, digest: str) -> None:
         if crawl_id == store.crawl_id:
             raise Crashed
         set_head(db, crawl_id, digest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store_module, "_set_head", crash)
+        patch.setattr(chain, "set_head", crash)
         with pytest.raises(Crashed):
             end(store)
     assert store.crawl_id is not None
@@ -1307,18 +773,14 @@ def test_next_crawl_finds_the_manifest_of_the_dead(
 
 
 def test_two_manifests_of_which_the_store_was_not_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, url: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
-        stores = [Store(tmp_path / str(number)) for _ in range(3)]
-        for store, crawl in zip(stores, "abc", strict=True):
-            store.open(f"feedx-20231107T120000Z-{number}{crawl}")
-        first, second = [end_without_telling(store, monkeypatch) for store in stores[:2]]
-        assert second["previous"] == link(first)
-        third = end(stores[2])
-        for store in stores:
-            store.close()
-        assert third["previous"] == link(second)
+        with stores(tmp_path / str(number), url) as opened:
+            crawls = [opened(f"feedx-20231107T120000Z-{number}{crawl}") for crawl in "abc"]
+            first, second = [end_without_telling(store, monkeypatch) for store in crawls[:2]]
+            assert second["previous"] == link(first)
+            assert end(crawls[2])["previous"] == link(second)
 
 
 def test_manifest_that_cannot_be_written(opened: Opened) -> None:

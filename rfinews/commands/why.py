@@ -10,7 +10,7 @@ from typing import Any
 from scrapy.commands import ScrapyCommand
 from scrapy.exceptions import UsageError
 
-from rfinews.store import Store, StoreError
+from rfinews.store import Store, StoreError, check_url
 from rfinews.urls import (
     article_id,
     canonical_steps,
@@ -48,14 +48,18 @@ class Command(ScrapyCommand):
                 raise UsageError("give one address")
             if not args[0].strip().lower().startswith(("http://", "https://")):
                 raise UsageError(f"no http(s) address: {args[0]}")
-        except UsageError as error:
+            assert self.settings is not None
+            if self.settings["RFINEWS_STORE"]:
+                check_url(self.settings["RFINEWS_STORE"])
+        except (UsageError, ValueError) as error:
             print(f"scrapy why: {error}", file=sys.stderr)
             sys.exit(2)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         assert self.settings is not None
         try:
-            told = tell(args[0], Path(self.settings["RFINEWS_DATA_DIR"]).absolute())
+            data_dir = Path(self.settings["RFINEWS_DATA_DIR"]).absolute()
+            told = tell(args[0], data_dir, self.settings["RFINEWS_STORE"])
         except (OSError, StoreError) as error:
             print(f"scrapy why: {error}", file=sys.stderr)
             self.exitcode = 1
@@ -64,8 +68,11 @@ class Command(ScrapyCommand):
         sys.stdout.buffer.write(f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
-def tell(url: str, data_dir: Path) -> dict[str, Any]:
-    """Gather what is known of `url`. Raises `OSError`, `StoreError`."""
+def tell(url: str, data_dir: Path, shared: str | None = None) -> dict[str, Any]:
+    """Gather what is known of `url`, in the data directory or the `shared` store.
+
+    Raises `OSError`, `StoreError`.
+    """
     canonical = canonical_url(url)
     told: dict[str, Any] = {
         "url": url,
@@ -76,9 +83,9 @@ def tell(url: str, data_dir: Path) -> dict[str, Any]:
         "article": None,
         "last_outcome": None,
     }
-    if not (data_dir / "articles").is_dir():
+    if not shared and not (data_dir / "articles").is_dir():
         return told
-    store = Store(data_dir)
+    store = Store(data_dir, url=shared)
     store.open()
     try:
         target = store.resolve(canonical)
@@ -121,9 +128,10 @@ def lines(told: dict[str, Any]) -> Iterator[str]:
         if article["next_check"]:
             yield f"  its page is due to be asked again at {article['next_check']}"
         for each in article["revisions"]:
+            elsewhere = f" ({each['elsewhere']})" if each["elsewhere"] else ""
             yield (
                 f"  revision {each['revision']}: {each['change']} from {each['source']},"
-                f" {each['crawled_at']}, in {each['file']}"
+                f" {each['crawled_at']}, in {each['file']}{elsewhere}"
             )
         for alias in article["aliases"]:
             yield f"  also at {alias['alias']} ({alias['rule']}; {alias['crawl_id']})"
