@@ -3,6 +3,7 @@
 import re
 import secrets
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,7 @@ _NUMBERS: dict[str, type[int] | type[float]] = {
     "RFINEWS_ROTATE_ITEMS": int,
     "RFINEWS_MONITOR_CRAWLS": int,
     **dict.fromkeys((f"RFINEWS_MONITOR_{name.upper()}" for name in Limits._fields), float),
+    "RFINEWS_FLEET_LEASE": float,
 }
 MIRROR_HANDLER = "rfinews.downloader.MirrorDownloadHandler"
 
@@ -66,8 +68,26 @@ def check_settings(settings: BaseSettings) -> None:
             raise ValueError(f"{name} must be {kind}, not {settings[name]!r}") from None
     if settings.getint("RFINEWS_ROTATE_ITEMS") < 1:
         raise ValueError("RFINEWS_ROTATE_ITEMS must be at least 1")
+    if settings.getfloat("RFINEWS_FLEET_LEASE") < 1:
+        raise ValueError("RFINEWS_FLEET_LEASE must be at least 1")
+    if settings["RFINEWS_REDIS_URL"]:
+        check_redis(settings["RFINEWS_REDIS_URL"])
     watching.check_settings(settings)
     metrics.check_settings(settings)
+
+
+def check_redis(url: str) -> None:
+    """Raise ValueError, one line for the user, unless a fleet can be had at `url`."""
+    if find_spec("redis") is None or find_spec("scrapy_redis") is None:
+        raise ValueError("RFINEWS_REDIS_URL needs more packages: pip install 'rfinews[fleet]'")
+    from rfinews.fleet import client  # noqa: PLC0415 - not without need
+
+    try:
+        client(url)
+    except ValueError as error:
+        raise ValueError(
+            f"RFINEWS_REDIS_URL must be redis://HOST:PORT/NUMBER, rediss://… or unix://…: {error}"
+        ) from None
 
 
 def new_crawl_id(spider: str, job: str | None) -> str:
@@ -80,16 +100,31 @@ def new_crawl_id(spider: str, job: str | None) -> str:
     return f"{spider}-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{job}"
 
 
+def share(settings: BaseSettings) -> None:
+    """Put the components of a fleet's worker in the place of a crawl's own."""
+    for kind, module, name in (
+        ("EXTENSIONS", "known", "KnownArticles"),
+        ("EXTENSIONS", "crawl_log", "CrawlLog"),
+        ("DOWNLOADER_MIDDLEWARES", "middlewares", "RetryMiddleware"),
+    ):
+        settings[kind][f"rfinews.worker.{name}"] = settings[kind].pop(f"rfinews.{module}.{name}")
+    settings["EXTENSIONS"]["rfinews.worker.Worker"] = -1  # the others need it
+    settings.set("SCHEDULER", "rfinews.worker.Scheduler", "addon")
+    settings.set("DOWNLOADER", "rfinews.worker.Downloader", "addon")
+
+
 class RfinewsAddon:
     """Composes Scrapy's settings from the project's own. ValueError for one that is malformed."""
 
-    def __init__(self, crawl_id: str) -> None:
+    def __init__(self, crawl_id: str, *, can_share: bool = False) -> None:
         self.crawl_id = crawl_id
+        self.can_share = can_share
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         job = getattr(crawler.spider, "_job", None)
-        return cls(new_crawl_id(crawler.spidercls.name, job))
+        can_share = getattr(crawler.spider, "can_share", False)  # there is none in `scrapy shell`
+        return cls(new_crawl_id(crawler.spidercls.name, job), can_share=can_share)
 
     def update_settings(self, settings: BaseSettings) -> None:
         check_settings(settings)
@@ -99,6 +134,8 @@ class RfinewsAddon:
             settings["DOWNLOAD_HANDLERS"]["https"] = MIRROR_HANDLER
             settings.set("HTTPPROXY_ENABLED", False, "addon")  # it is the mirror's way, not ours
         settings.set("RFINEWS_CRAWL_ID", self.crawl_id, "addon")
+        if self.can_share and settings["RFINEWS_REDIS_URL"]:
+            share(settings)
         settings.set("FEED_EXPORT_FIELDS", list(FIELDS), "addon")
         settings.set(
             "FEEDS",

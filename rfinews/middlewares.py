@@ -49,6 +49,13 @@ redirect to another host loses it."""
 NOT_BEFORE = "rfinews_not_before"
 """Key of `Request.meta`: `time.monotonic()` before which the request is not sent."""
 
+ADDRESS = "rfinews_address"
+"""Key of `Request.meta`: the address that this request is to account for, and the feed that names
+it or None. It goes along when another worker of a fleet gets the request."""
+
+AGAIN = "rfinews_again"
+"""Key of `Request.meta`: why an address is asked once more, which a fleet would not do."""
+
 REFUSALS = {403, 429, 503}
 """Statuses that say "you, not now": answered again and again, they mean the whole host."""
 
@@ -360,14 +367,14 @@ class RetryMiddleware(retry.RetryMiddleware):
     def response_downloaded(self, response: Response, request: Request) -> None:
         host = hostname(request)
         if response.status < 400:
-            self._refusals.pop(host, None)
+            self._accepted(host)
             return
         header = response.headers.get("Retry-After", b"") or b""
         asked_for = retry_after(header.decode("latin-1"), datetime.now(UTC))
         if asked_for is None and response.status not in REFUSALS:
-            self._refusals.pop(host, None)
+            self._accepted(host)
             return
-        refusals = self._refusals[host] = self._refusals.get(host, 0) + 1
+        refusals = self._refused(host)
         if asked_for is not None and asked_for > self.longest_pause:
             reason = f"wants to be left alone for {asked_for:.0f} s"
             self._give_up(host, response.status, reason)
@@ -407,6 +414,14 @@ class RetryMiddleware(retry.RetryMiddleware):
             raise NotNowError
         request.meta[NOT_BEFORE] = monotonic() + self._backoff(retries)
         return request
+
+    def _accepted(self, host: str) -> None:
+        self._refusals.pop(host, None)
+
+    def _refused(self, host: str) -> int:
+        """Count a refusal; return how many in a row."""
+        refusals = self._refusals[host] = self._refusals.get(host, 0) + 1
+        return refusals
 
     def _pause(self, host: str, seconds: float) -> None:
         until = monotonic() + seconds

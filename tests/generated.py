@@ -124,13 +124,15 @@ class World:
         end: datetime = END,
         gap: timedelta = timedelta(hours=36),
         faulty: bool = False,
+        latency: float = 0,
     ) -> None:
-        """`gap` is the time from one article of an edition to the next."""
+        """`gap`: time from one article of an edition to the next; `latency`: seconds to an answer."""
         self.codes = tuple(codes)
         self.articles = articles
         self.end = end.replace(microsecond=0)
         self.gap = gap
         self.faulty = faulty
+        self.latency = latency
         self.start = self.end - gap * (articles - 1)
         self.versions: dict[Piece, tuple[int, datetime]] = {}
         self.links: dict[Piece, str] = {}  # what the feed has instead of the address
@@ -464,9 +466,13 @@ class _Routes(dict[str, Route]):
         self.world = world
 
     def get(self, address: str, default: Any = None) -> Any:
-        if (route := super().get(address)) is not None or not self.world.faulty:
+        if (route := super().get(address)) is not None:
             return route
-        piece = self.world.piece_at(address) if "?" not in address else None
+        if "?" in address:
+            return None
+        if not self.world.faulty:
+            return Route(delay=self.world.latency) if self.world.latency else None
+        piece = self.world.piece_at(address)
         return _ROUTES.get(self.world.fault(piece)) if piece is not None else None
 
 

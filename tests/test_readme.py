@@ -70,7 +70,8 @@ def test_questions_are_answered(line, crawl, mirror, tmp_path):
 
 def test_every_command_is_of_a_kind_that_is_run():
     known = {*CRAWLS, *QUESTIONS, *(f"make {target}" for target in MADE)}
-    assert set(COMMANDS) - known == {"export RFINEWS_CONTACT=https://example.org/bot"}
+    others = {line for line in COMMANDS if line not in known}
+    assert {line for line in others if not line.startswith("export RFINEWS_")} == set()
 
 
 @pytest.mark.parametrize("target", MADE)

@@ -13,7 +13,7 @@ from rfinews.crawl_log import CrawlLog
 from rfinews.items import Article, NotRfi, retracted
 from rfinews.known import KnownArticles
 from rfinews.markup import TooDeep, content_hash
-from rfinews.middlewares import failure_outcome
+from rfinews.middlewares import ADDRESS, failure_outcome
 from rfinews.parsers.rfi import NotAnArticle, read_page
 from rfinews.signals import address_discovered, address_settled
 from rfinews.text import as_utf8
@@ -64,12 +64,16 @@ class PageSpider(ArticleSpider):
     A subclass says how the two are `combined` and what stands in for a page (`without_page`).
     """
 
+    #: Whether several workers may share a crawl: its requests can be written and read again.
+    can_share = True
+
     def page_request(self, article: Article, **kwargs: Any) -> Request:
         return Request(
             article.canonical_url,
             callback=self.parse_page,
             errback=self.page_failed,
             cb_kwargs={"article": article},
+            meta={ADDRESS: (article.address, article.feed_url)},
             dont_filter=True,
             **kwargs,
         )

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from rfinews.arguments import Argument, addresses, flag, read_arguments
 from rfinews.items import Article, NotRfi, article_at, merged
 from rfinews.markup import TooDeep
-from rfinews.middlewares import failure_outcome
+from rfinews.middlewares import ADDRESS, AGAIN, failure_outcome
 from rfinews.parsers.feed import Entry, Feed, NotAFeed, read_feed
 from rfinews.parsers.feedx import read_entry
 from rfinews.spiders.base import PageSpider, charset_of, hash_of
@@ -81,6 +81,8 @@ class FeedxSpider(PageSpider):
             "download_maxsize": FEED_MAXSIZE,
             "rfinews_trusted": self.chosen,
         }
+        if not whole:
+            meta[AGAIN] = "cut"
         return Request(
             url,
             headers=conditions,
@@ -153,8 +155,7 @@ class FeedxSpider(PageSpider):
             self.settled(address, error.outcome, str(error))
             return
         if article.canonical_url in self.seen:
-            self.known.leads_to(address, article)
-            self.settled(address, "duplicate", article.canonical_url)
+            self.duplicate(article, address)
             return
         article.url = article.address = address
         article.feed_url = feed_url
@@ -162,7 +163,10 @@ class FeedxSpider(PageSpider):
             read_entry(article, entry)
         except TooDeep as error:
             article.note = f"payload: {error}"
-        if self.follow:
+        is_wanted = self.follow or article.is_complete
+        if is_wanted and not self.log_of_crawl.ledger.claim(article.canonical_url):
+            self.duplicate(article, address)
+        elif self.follow:
             self.seen.add(article.canonical_url)
             known = self.known.get(article)
             if known is not None:
@@ -176,6 +180,10 @@ class FeedxSpider(PageSpider):
             yield article
         else:
             self.incomplete(article)
+
+    def duplicate(self, article: Article, address: str) -> None:
+        self.known.leads_to(address, article)
+        self.settled(address, "duplicate", article.canonical_url)
 
     def pages_to_check(self) -> Iterator[Request]:
         """Yield requests for young articles that the feed does not hold any more."""
@@ -212,7 +220,11 @@ class FeedxSpider(PageSpider):
             callback=self.parse_short_link,
             errback=self.short_link_failed,
             cb_kwargs={"entry": entry, "address": address, "feed_url": feed_url, "hops": hops + 1},
-            meta={"dont_redirect": True, "handle_httpstatus_list": [301, 302, 303, 307, 308]},
+            meta={
+                "dont_redirect": True,
+                "handle_httpstatus_list": [301, 302, 303, 307, 308],
+                ADDRESS: (address, feed_url),
+            },
             dont_filter=True,
         )
 

@@ -89,7 +89,6 @@ class RfiSpider(PageSpider):
         self.summaries: bool = options.get("summaries", False)
         self.purpose = f"rfi since={kwargs.get('since')} until={kwargs.get('until')}"
         self.documents_asked = 0
-        self.documents_had = 0
         self.documents_below_seen: set[str] = set()
         self.on_their_way = 0  # pages
 
@@ -142,7 +141,7 @@ class RfiSpider(PageSpider):
         """Read it; keep its validators if all it names was understood."""
         if response.status == 304:
             self.logger.info("%s: unchanged", asked)
-            self.documents_had += 1
+            self.log_of_crawl.ledger.count_documents(1)
             return
         try:
             if route in ("front", "sections"):
@@ -154,7 +153,7 @@ class RfiSpider(PageSpider):
         except (NotAFeed, NotASitemap) as error:
             self.lost(asked, "parse", str(error))
             return
-        self.documents_had += 1
+        self.log_of_crawl.ledger.count_documents(1)
         if problems:
             self.logger.warning("%s: %s", asked, "; ".join(problems))
         elif route not in _LEADING and first == asked:
@@ -268,7 +267,7 @@ class RfiSpider(PageSpider):
         """Discovery is done, or so many pages are: it is the turn of those that wait."""
         if self.send_pages():
             raise DontCloseSpider
-        if not self.documents_had:
+        if not self.log_of_crawl.ledger.count_documents(0):
             self.logger.error(
                 "Nothing to be had: no answer from any of %d addresses", self.documents_asked
             )
