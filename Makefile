@@ -1,6 +1,6 @@
 # The interpreter that makes .venv: any Python from 3.11 on, `make PYTHON=python3.12 setup`.
 PYTHON = python3
-# More arguments for the command behind test, bench and lock: `make test ARGS="-k urls -x"`.
+# More arguments for the command behind test, bench, deploy and lock: `make test ARGS="-k urls -x"`.
 ARGS =
 
 VENV = .venv
@@ -26,6 +26,26 @@ test: setup
 
 bench: setup
 	$(RUN) tests.benchmarks $(ARGS)
+
+
+# Scrapyd on loopback; its own files are in data/scrapyd, the articles in data/. Named scrapy.cfg, its
+# configuration is the one it finds: else it would read the clone's, and list a project `default`.
+# Each job would warn that Scrapyd uses pkg_resources. Without a pidfile, because one that a killed
+# Scrapyd has left keeps the next from starting.
+scrapyd: setup
+	@test -n "$$SCRAPYD_PASSWORD" || { echo "make scrapyd: SCRAPYD_PASSWORD is not set; whoever may use Scrapyd can run any code" >&2; exit 2; }
+	@mkdir -p data/scrapyd
+	@cp rfinews/deploy/scrapyd.conf data/scrapyd/scrapy.cfg
+	cd data/scrapyd && exec env RFINEWS_DATA_DIR="$${RFINEWS_DATA_DIR:-$(CURDIR)/data}" \
+		PYTHONWARNINGS="ignore:pkg_resources is deprecated" ../../$(VENV)/bin/scrapyd --pidfile=
+
+# To a target of scrapy.cfg, or to $SCRAPYD_URL. User and password: $SCRAPYD_USERNAME and
+# $SCRAPYD_PASSWORD, or else ~/.netrc. scrapyd-deploy exits with 0 also where Scrapyd could not list the
+# spiders of the egg.
+TARGET = $(if $(SCRAPYD_URL),elsewhere,default)
+export SCRAPYD_USERNAME ?= $(if $(value SCRAPYD_PASSWORD),rfinews)
+deploy: setup
+	$(VENV)/bin/scrapyd-deploy $(TARGET) $(ARGS) | awk '{ print } /"status": "ok"/ { ok = 1 } END { exit !ok }'
 
 lint: setup
 	$(RUN) ruff check

@@ -85,8 +85,11 @@ def egg(clone: Path) -> Path:
 @pytest.fixture(scope="module")
 def package_files() -> set[str]:
     """Every file that belongs to the package, named from the project's root."""
-    files = [*(ROOT / "rfinews").rglob("*.py"), *(ROOT / "rfinews/schemas").glob("*.json")]
-    return {path.relative_to(ROOT).as_posix() for path in files}
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "rfinews").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def shipped(archive: Path) -> set[str]:
@@ -95,7 +98,7 @@ def shipped(archive: Path) -> set[str]:
         return {name for name in opened.namelist() if "/__pycache__/" not in name}
 
 
-def test_egg_holds_the_package_with_its_schemas_and_nothing_else(
+def test_egg_holds_the_package_with_its_data_and_nothing_else(
     egg: Path, package_files: set[str]
 ) -> None:
     assert "rfinews/schemas/article-v1.json" in package_files

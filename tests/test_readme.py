@@ -11,6 +11,7 @@ import pytest
 
 from rfinews import settings
 from rfinews.items import FIELDS
+from tests.scheduling import readme_commands
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -70,6 +71,8 @@ def test_questions_are_answered(line, crawl, mirror, tmp_path):
 
 def test_every_command_is_of_a_kind_that_is_run():
     known = {*CRAWLS, *QUESTIONS, *(f"make {target}" for target in MADE)}
+    for heading in ("Scrapyd", "cron", "systemd"):  # test_scrapyd.py, test_schedules.py
+        known.update(readme_commands(heading))
     others = {line for line in COMMANDS if line not in known}
     assert {line for line in others if not line.startswith("export RFINEWS_")} == set()
 

@@ -4,6 +4,8 @@ import argparse
 import logging
 import sys
 from asyncio import ensure_future
+from contextlib import suppress
+from pathlib import Path
 
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
@@ -30,8 +32,17 @@ class Command(crawl.Command):
             super().process_options(args, opts)
             self.check(args, opts.spargs)
         except (UsageError, ValueError) as error:
-            print(f"scrapy crawl: {error}", file=sys.stderr)
+            self.refuse(str(error))
             sys.exit(2)
+
+    def refuse(self, mistake: str) -> None:
+        """Tell the user in a line, also in the log file: it is all that is seen of a job in Scrapyd."""
+        line = f"scrapy crawl: {mistake}"
+        print(line, file=sys.stderr)
+        assert self.settings is not None
+        if log := self.settings["LOG_FILE"]:
+            with suppress(OSError), Path(log).open("a", encoding="utf-8") as file:
+                file.write(f"{line}\n")
 
     def check(self, args: list[str], arguments: dict[str, str]) -> None:
         """Raise `UsageError` or `ValueError`, one line for the user."""
@@ -55,7 +66,7 @@ class Command(crawl.Command):
         crawling = ensure_future(self.crawler_process.crawl(crawler, **opts.spargs))
         self.crawler_process.start()
         if isinstance(error := crawling.exception(), ValueError):
-            print(f"scrapy crawl: cannot start: {error}", file=sys.stderr)
+            self.refuse(f"cannot start: {error}")
             self.exitcode = 2
         elif error is not None:
             raise error
