@@ -28,6 +28,7 @@ FLOORS = {
     "notices": 3,
     "recovery": 3,
     "verify": 3,
+    "report": 3,
     "signals": 4,
     "downloader": 4,
     "middlewares": 4,

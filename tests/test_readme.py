@@ -24,6 +24,7 @@ def blocks(language: str) -> list[str]:
 COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 CRAWLS = [line for line in COMMANDS if "scrapy crawl" in line]
 QUESTIONS = [line for line in COMMANDS if "scrapy verify" in line or "scrapy why" in line]
+REPORTS = [line for line in COMMANDS if "scrapy report" in line]
 MADE = [line.removeprefix("make ") for line in COMMANDS if line.startswith("make ")]
 
 
@@ -69,8 +70,18 @@ def test_questions_are_answered(line, crawl, mirror, tmp_path):
     assert re.search("no faults|revision 1: new from feedx", answer.stdout)
 
 
+@pytest.mark.parametrize("line", REPORTS)
+def test_reports_are_written(line, crawl, mirror, tmp_path):
+    data = crawl("feedx", mirror=mirror, data_dir=tmp_path / "data").data_dir
+    (tmp_path / "scrapy.cfg").write_text((ROOT / "scrapy.cfg").read_text())
+    command = [sys.executable, "-m", "scrapy", *line.split()[1:]]
+    done = run(command, tmp_path, RFINEWS_DATA_DIR=str(data), PYTHONPATH=str(ROOT))
+    assert done.returncode == 0, done.stderr
+    assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
 def test_every_command_is_of_a_kind_that_is_run():
-    known = {*CRAWLS, *QUESTIONS, *(f"make {target}" for target in MADE)}
+    known = {*CRAWLS, *QUESTIONS, *REPORTS, *(f"make {target}" for target in MADE)}
     for heading in ("Scrapyd", "cron", "systemd"):  # test_scrapyd.py, test_schedules.py
         known.update(readme_commands(heading))
     others = {line for line in COMMANDS if line not in known}
