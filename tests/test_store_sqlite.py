@@ -432,3 +432,17 @@ def test_store_that_cannot_be_mended(opened: Opened, monkeypatch: pytest.MonkeyP
             with pytest.raises(StoreError):
                 WORK["known"](store)
     WORK["known"](store)
+
+
+def test_emptied_while_it_is_open(tmp_path: Path) -> None:
+    """SQLite takes an empty file for a new database, and would wait for those who have the old one open."""
+    (tmp_path / "articles").mkdir()
+    store = Store(tmp_path)
+    store.open()
+    path = tmp_path / "state" / FILE
+    path.write_bytes(b"")
+    assert store.home.apart(lambda db: db.execute("SELECT count(*) FROM articles").fetchone()) == (
+        0,
+    )
+    assert [each.name for each in path.parent.glob("*.damaged-*") if each.stat().st_size == 0]
+    store.close()

@@ -223,7 +223,7 @@ class SqliteHome:
 
     def apart(self, work: Callable[[Database], T]) -> T:
         def with_own() -> T:
-            with contextlib.closing(connection(self.path)) as db:
+            with contextlib.closing(connection(self.path, is_in_use=True)) as db:
                 return work(db)
 
         with _told(self.path):
@@ -262,9 +262,14 @@ class SqliteHome:
             yield
 
 
-def connection(path: Path) -> sqlite3.Connection:
+def connection(path: Path, *, is_in_use: bool = False) -> sqlite3.Connection:
+    """Connect to the file. `is_in_use`: this crawl has it open, too."""
     db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
+        if is_in_use:  # to make another file than it was a log would wait for who uses that one
+            db.execute("PRAGMA schema_version")
+            if db.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+                raise _damage("it is another file")
         db.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
         db.execute("PRAGMA synchronous = FULL")  # what is known survives a power failure
         db.execute("PRAGMA cell_size_check = ON")
