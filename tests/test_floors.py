@@ -28,6 +28,7 @@ FLOORS = {
     "notices": 3,
     "recovery": 3,
     "verify": 3,
+    "load": 3,
     "report": 3,
     "signals": 4,
     "downloader": 4,
@@ -45,6 +46,7 @@ FLOORS = {
     "addon": 4,
     "arguments": 4,
     "spiders": 5,
+    "browse": 5,
     "commands": 6,
     "settings": 7,
 }

@@ -25,6 +25,7 @@ COMMANDS = [line for block in blocks("sh") for line in block.splitlines()]
 CRAWLS = [line for line in COMMANDS if "scrapy crawl" in line]
 QUESTIONS = [line for line in COMMANDS if "scrapy verify" in line or "scrapy why" in line]
 REPORTS = [line for line in COMMANDS if "scrapy report" in line]
+IMPORTS = [line for line in COMMANDS if re.search(r"scrapy (load|search|export-archive)", line)]
 MADE = [line.removeprefix("make ") for line in COMMANDS if line.startswith("make ")]
 
 
@@ -80,8 +81,23 @@ def test_reports_are_written(line, crawl, mirror, tmp_path):
     assert "</html>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
+def test_import_commands_run(crawl, mirror, tmp_path):
+    """One after the other, as they stand there."""
+    crawl("feedx", {"follow": "1"}, mirror=mirror, data_dir=tmp_path / "data")
+    (tmp_path / "scrapy.cfg").write_text((ROOT / "scrapy.cfg").read_text())
+    for line in IMPORTS:
+        done = run(
+            [sys.executable, "-m", "scrapy", *line.split()[1:]], tmp_path, PYTHONPATH=str(ROOT)
+        )
+        assert done.returncode == 0, done.stderr
+        if "search" in line:
+            assert "青石湾港口恢复夜航" in done.stdout
+    assert len(IMPORTS) == 5
+    assert list(tmp_path.glob("data/archive/cn/2020/07/*.md"))
+
+
 def test_every_command_is_of_a_kind_that_is_run():
-    known = {*CRAWLS, *QUESTIONS, *REPORTS, *(f"make {target}" for target in MADE)}
+    known = {*CRAWLS, *QUESTIONS, *REPORTS, *IMPORTS, *(f"make {target}" for target in MADE)}
     for heading in ("Scrapyd", "cron", "systemd"):  # test_scrapyd.py, test_schedules.py
         known.update(readme_commands(heading))
     others = {line for line in COMMANDS if line not in known}
@@ -97,7 +113,7 @@ def test_make_targets_exist(target):
 
 def test_the_import_example_reads_what_a_crawl_wrote(crawl, mirror, tmp_path):
     result = crawl("feedx", mirror=mirror)
-    (example,) = blocks("python")
+    example, *_ = blocks("python")
     (tmp_path / "data").exists() or (tmp_path / "data").symlink_to(result.data_dir)
     printed = run([sys.executable, "-c", example], tmp_path).stdout
     assert printed == f"{len(result.records)} articles\n"

@@ -1,6 +1,6 @@
 """``make bench``: the README's figures, all in one run. Prints its tables, and writes them to a file.
 
-    python -m tests.benchmarks [--quick] [--rounds N] [--only extraction,archive,job,levers,store]
+    python -m tests.benchmarks [--quick] [--rounds N] [--only extraction,archive,job,levers,store,load]
         [--output FILE]
 
 Every round measures everything once, one beside the other, so that what disturbs the machine
@@ -11,6 +11,7 @@ import argparse
 import os
 import platform
 import sys
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,15 +25,20 @@ from tests.benchmarks.extraction import (
     page_documents,
     payload_documents,
 )
+from tests.benchmarks.load import Loads
 from tests.benchmarks.measure import PROJECT
 from tests.benchmarks.store import KnownStore
 
 SAMPLES = PROJECT.parent / "shared" / "samples"
-PARTS = ("extraction", "archive", "job", "levers", "store")
-LIBRARIES = ("scrapy", "selectolax", "trafilatura", "newspaper4k", "readability-lxml")
+PARTS = ("extraction", "archive", "job", "levers", "store", "load")
+LIBRARIES = (
+    *("scrapy", "selectolax", "trafilatura", "newspaper4k", "readability-lxml"),
+    *("duckdb", "psycopg", "sqlite-utils"),
+)
 # Known articles, of which so many are crawled; articles of a store that is rebuilt.
 LARGE_STORE = (5_000_000, 100_000, 1_000_000)
 SMALL_STORE = (200_000, 20_000, 100_000)
+LOADED = 200_000
 SKIPPED = "Skipped: ../shared/samples is not here."
 
 
@@ -63,9 +69,9 @@ def main() -> None:
     share = 5 if options.quick else 1
     samples = SAMPLES if SAMPLES.is_dir() else None
     started = perf_counter()
-    with TemporaryDirectory() as name:
+    with TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        extractions, archive, job, levers, store = [], None, None, None, None
+        extractions, archive, job, levers, store, loads = [], None, None, None, None, None
         if "extraction" in options.only:
             say("extraction: making documents and judging what is found in them …")
             if samples:
@@ -106,6 +112,11 @@ def main() -> None:
                 store.run()
             say("store: rebuilding …")
             store.rebuild()
+        if "load" in options.only:
+            loads = Loads(folder / "load", LOADED // share, stack)
+            for number in range(1, min(rounds, 3) + 1):
+                say(f"load, round {number} …")
+                loads.run()
         sections = []
         if "extraction" in options.only:
             sections.append("### Extraction")
@@ -119,6 +130,8 @@ def main() -> None:
             sections += ["### Levers", levers.report_levers()]
         if store:
             sections += ["### The store", store.report()]
+        if loads:
+            sections += ["### Loading", loads.report()]
     versions = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
     sections.append(
         f"Median of {rounds} interleaved rounds{', --quick' if options.quick else ''}; "
