@@ -10,11 +10,12 @@ from scrapy import Request
 from scrapy.http import Response
 from twisted.python.failure import Failure
 
+from rfinews import dates
 from rfinews.arguments import Argument, existing_path, read_arguments
-from rfinews.items import Article, NotRfi, article_at
+from rfinews.items import Article, NotRfi
 from rfinews.markup import TooDeep
-from rfinews.parsers.archive import Document, NotADocument, read_document
-from rfinews.parsers.feedx import read_payload
+from rfinews.parsers.archive import Document, NotADocument, read_article, read_document
+from rfinews.revisions import Known
 from rfinews.spiders.base import ArticleSpider, hash_of
 from rfinews.text import decode
 from rfinews.urls import canonical_url
@@ -78,13 +79,32 @@ class ArchiveSpider(ArticleSpider):
     ) -> Iterator[Article]:
         documents = [self.document(path) for path in older]
         documents.append(self.document(newest, response.body))
-        articles = [a for d in documents if d is not None and (a := self.article(d)) is not None]
-        for article, newer in pairwise(articles):
+        read = [(d, a) for d in documents if d is not None and (a := self.article(d)) is not None]
+        revisions = []
+        for (document, article), (_, newer) in pairwise(read):
             if hash_of(article) != hash_of(newer):
-                yield article
+                revisions.append((document, article))
             else:
                 self.settled(article.address, "duplicate", article.canonical_url)
-        yield from articles[-1:]
+        if read:
+            yield from self.news([*revisions, read[-1]])
+
+    def news(self, revisions: list[tuple[Document, Article]]) -> Iterator[Article]:
+        """Yield the revisions of one article that the store has to judge, the oldest first.
+
+        It takes each only if it is dated after what is known. Where front matter says an earlier
+        feed date, or none, because the feed gave no newer one, the document's own date stands.
+        """
+        known = self.known.get(revisions[0][1])
+        latest = None if known is None else dates.from_seconds(known.feed_date) or ""
+        for document, article in revisions:
+            if latest is not None and (article.feed_date or "") <= latest:
+                article.feed_date = document.feed_date
+            latest = max(latest or "", article.feed_date or "")
+            if may_judge(article, known):
+                yield article
+            else:
+                self.settled(article.address, "unchanged", "retracted elsewhere, or since")
 
     def unreadable(self, failure: Failure) -> None:
         path = failure.request.cb_kwargs["newest"]  # type: ignore[attr-defined]
@@ -115,11 +135,8 @@ class ArchiveSpider(ArticleSpider):
 
     def article(self, document: Document) -> Article | None:
         try:
-            article = article_at(document.url)
-            article.source, article.feed_date = "archive", document.feed_date
-            article.address = document.url
-            read_payload(article, document.title, document.payload)
-            if article.is_complete:
+            article = read_article(document)
+            if article.is_complete or article.change == "retracted":
                 return article
             self.incomplete(article)
         except NotRfi as error:
@@ -127,3 +144,15 @@ class ArchiveSpider(ArticleSpider):
         except TooDeep as error:
             self.settled(document.url, "parse", str(error))
         return None
+
+
+def may_judge(article: Article, known: Known | None) -> bool:
+    """Whether the store may judge an article that is retracted, here or there, like any other.
+
+    An archive retracts only what came from an archive; and its documents from before a retraction,
+    or a retraction from before the newest text, are no news when they are read again.
+    """
+    if known is None or "retracted" not in (article.change, known.change):
+        return True
+    is_newer = (dates.to_seconds(article.feed_date) or 0) > (known.feed_date or 0)
+    return known.source == "archive" and is_newer
