@@ -7,7 +7,7 @@ VENV = .venv
 RUN = $(VENV)/bin/python -m
 INSTALLED = $(VENV)/.installed
 
-.PHONY: setup demo test bench lint format lock clean
+.PHONY: setup demo test bench browse scrapyd deploy lint format lock clean
 
 setup: $(INSTALLED)
 
@@ -27,6 +27,10 @@ test: setup
 bench: setup
 	$(RUN) tests.benchmarks $(ARGS)
 
+# A loaded database as pages on 127.0.0.1: `make browse DB=rfi.db ARGS="--port 8080"`.
+DB = data/rfi.db
+browse: setup
+	@$(VENV)/bin/scrapy browse "$(DB)" $(ARGS)
 
 # Scrapyd on loopback; its own files are in data/scrapyd, the articles in data/. Named scrapy.cfg, its
 # configuration is the one it finds: else it would read the clone's, and list a project `default`.
