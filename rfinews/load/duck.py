@@ -314,7 +314,7 @@ def _spellings(word: str) -> str:
     written = f"[{one}{_folded().get(one, '')}]{marks}"
     if not others:
         return written
-    written += _spellings(word[1:])
+    written += _spellings(others)
     if both := _folded().get(word[:2]):
         written = f"(?:{written}|[{both}]{marks}{_spellings(word[2:]) if word[2:] else ''})"
     return written

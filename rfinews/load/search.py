@@ -43,6 +43,15 @@ _UNMARK = dict.fromkeys(
 _MAY_HAVE_MARKS = re.compile("[\u00a0-\u06ff\u1e00-\u1fff]")
 
 
+# ASCII, Han characters, and the signs that stand between them: what most texts are made of. Of these
+# there is nothing to fold but capitals.
+_RARE = re.compile(
+    "[^\0-\x7f\xa0\xab\xb7\xbb\u2010-\u2029\u3000-\u3004\u3008-\u3011\u3014-\u301f"
+    "\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20\uff3b-\uff3e\uff5b-\uff5e\uff61-\uff64]"
+)
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
+
+
 def fold(text: str) -> str:
     """Reduce a text to what counts when searching.
 
@@ -67,6 +76,17 @@ def words(text: str) -> list[str]:
     (['台', '湾', '旅', '行', '法', '第', '3', '条'], ['l', 'ete', 'a', 'phnom', 'penh'], ['ភ្នំ', 'ពេ', 'ញ'])
     """
     return _WORD.findall(fold(text))
+
+
+def spaced(text: str) -> str:
+    """Return the words of a text with blanks between them, for a tokenizer that passes over all signs.
+
+    >>> spaced("《台湾旅行法》第3条"), spaced("l’été")
+    ('《 台 湾 旅 行 法 》 第 3 条 ', 'l ete')
+    """
+    if _RARE.search(text):
+        return " ".join(words(text))
+    return _HAN.sub(lambda run: f" {' '.join(run[0])} ", text.lower())
 
 
 def phrases(query: str) -> list[list[str]]:

@@ -13,7 +13,7 @@ import orjson
 from rfinews.load.base import Found, LoadError
 from rfinews.load.records import Record
 from rfinews.load.rows import Rows
-from rfinews.load.search import phrases, words
+from rfinews.load.search import phrases, spaced
 from rfinews.load.tables import (
     COLUMNS,
     CRAWL_COLUMNS,
@@ -46,6 +46,10 @@ _WORDS = (
 _FORGET = (
     "INSERT INTO articles_search (articles_search, rowid, headline, description, article_body)"
     " VALUES ('delete', ?, ?, ?, ?)"
+)
+# Default 1 MB of words that are sorted in memory before they go to disk, to be merged there.
+_MORE_AT_ONCE = (
+    "INSERT INTO articles_search (articles_search, rank) VALUES ('hashsize', 16777216)"
 )
 _PARTS = {
     table: f"INSERT INTO {table} VALUES (?, ?{', ?' * len(columns)})"
@@ -120,6 +124,7 @@ class SQLite(Rows):
             try:
                 if not self._has_tables:
                     self._make_tables()
+                self._db.execute(_MORE_AT_ONCE)
                 (self._last,) = self._db.execute("SELECT max(number) FROM articles").fetchone()
                 self._last = self._last or 0
                 yield
@@ -175,7 +180,7 @@ class SQLite(Rows):
             for table, rows in parts.items():
                 if record[table]:
                     rows.extend(part_rows(record["id"], table, record[table]))
-            texts.append((number, *(" ".join(words(record[name] or "")) for name in _SEARCHED)))
+            texts.append((number, *(spaced(record[name] or "") for name in _SEARCHED)))
         for table, rows in parts.items():
             rows.sort()
             self._db.executemany(_PARTS[table], rows)
@@ -200,7 +205,7 @@ class SQLite(Rows):
         self._db.executemany(
             _FORGET,
             (
-                (number, *(" ".join(words(text or "")) for text in texts))
+                (number, *(spaced(text or "") for text in texts))
                 for number, *texts in self._db.execute(query)
             ),
         )
