@@ -60,35 +60,34 @@ def some_records(seed: int, number: int) -> list[Record]:
             if revision > 1 and chance.random() < 0.2:
                 continue  # in a file that is not at hand
             is_gone = revision > 1 and chance.random() < 0.2
-            for fetched in range(chance.choice((1, 1, 1, 2))):
-                made.append(
-                    record(
-                        article,
-                        revision=revision,
-                        change="retracted" if is_gone else "new" if revision == 1 else "update",
-                        headline=f"标题{article} 第{revision}次 {chance.choice('甲乙丙')}",
-                        description=chance.choice((None, "导语", "L’été")),
-                        article_body="\n\n".join(
-                            "".join(chance.choices("台湾总统访问巴拉圭今天", k=40))
-                            for _ in range(3)
-                        ),
-                        authors=chance.sample(["甲", "AFP", "O'Neil"], chance.randint(0, 2)),
-                        keywords=chance.sample(["一", "二", "R&D"], chance.randint(0, 3)),
-                        images=[
-                            {
-                                "url": f"https://s.rfi.fr/{n}.jpg",
-                                "caption": chance.choice((None, "图")),
-                            }
-                            | {"credit": None, "width": chance.choice((None, 1280)), "height": 720}
-                            for n in range(chance.randint(0, 2))
-                        ],
-                        alternates=[{"in_language": "fr", "url": "https://www.rfi.fr/fr/a"}]
-                        * chance.randint(0, 1),
-                        date_published=chance.choice((None, "2026-10-03T10:00:00Z")),
-                        crawled_at=f"2026-11-0{revision}T0{fetched}:00:00Z",
-                        crawl_id=f"feedx-{fetched}",
-                    )
+            made += [
+                record(
+                    article,
+                    revision=revision,
+                    change="retracted" if is_gone else "new" if revision == 1 else "update",
+                    headline=f"标题{article} 第{revision}次 {chance.choice('甲乙丙')}",
+                    description=chance.choice((None, "导语", "L’été")),
+                    article_body="\n\n".join(
+                        "".join(chance.choices("台湾总统访问巴拉圭今天", k=40)) for _ in range(3)
+                    ),
+                    authors=chance.sample(["甲", "AFP", "O'Neil"], chance.randint(0, 2)),
+                    keywords=chance.sample(["一", "二", "R&D"], chance.randint(0, 3)),
+                    images=[
+                        {
+                            "url": f"https://s.rfi.fr/{n}.jpg",
+                            "caption": chance.choice((None, "图")),
+                        }
+                        | {"credit": None, "width": chance.choice((None, 1280)), "height": 720}
+                        for n in range(chance.randint(0, 2))
+                    ],
+                    alternates=[{"in_language": "fr", "url": "https://www.rfi.fr/fr/a"}]
+                    * chance.randint(0, 1),
+                    date_published=chance.choice((None, "2026-10-03T10:00:00Z")),
+                    crawled_at=f"2026-11-0{revision}T0{fetched}:00:00Z",
+                    crawl_id=f"feedx-{fetched}",
                 )
+                for fetched in range(chance.choice((1, 1, 1, 2)))
+            ]
     made += chance.sample(made, len(made) // 10)
     chance.shuffle(made)
     return made

@@ -89,7 +89,7 @@ def test_any_order_any_repetition_any_split_gives_the_same_rows(new_url, tmp_pat
     chance = random.Random(seed)
     for number in range(2):
         files = split(records, tmp_path / "files", chance.choice((1, 3, 9)), seed=number)
-        files += [write(tmp_path / "back.jsonl", [r for r in reversed(records)])] * number
+        files += [write(tmp_path / "back.jsonl", list(reversed(records)))] * number
         chance.shuffle(files)
         url = new_url()
         load(url, *files)

@@ -48,9 +48,7 @@ _FORGET = (
     " VALUES ('delete', ?, ?, ?, ?)"
 )
 # Default 1 MB of words that are sorted in memory before they go to disk, to be merged there.
-_MORE_AT_ONCE = (
-    "INSERT INTO articles_search (articles_search, rank) VALUES ('hashsize', 16777216)"
-)
+_MORE_AT_ONCE = "INSERT INTO articles_search (articles_search, rank) VALUES ('hashsize', 16777216)"
 _PARTS = {
     table: f"INSERT INTO {table} VALUES (?, ?{', ?' * len(columns)})"
     for table, columns in PARTS.items()
