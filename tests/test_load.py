@@ -21,9 +21,9 @@ import pytest
 from rfinews.items import SCHEMA_VERSION
 from rfinews.load.base import FATES, LoadError
 from rfinews.load.records import Source
-from rfinews.load.search import words
+from rfinews.load.search import spaced, words
 from rfinews.load.sqlite import SQLite
-from rfinews.load.tables import COLUMNS
+from rfinews.load.tables import COLUMNS, definitions
 from rfinews.load.tsvector import search_query, search_vector
 from tests.conftest import PROJECT, crawl_environment
 from tests.loading import (
@@ -675,3 +675,22 @@ def test_words_are_the_same_in_sqlite(tmp_path):
             for start in range(0, len(cut) - 1, 5):
                 query = " ".join(cut[start : start + 2])
                 assert id_ in {each.id for each in target.search(query, 300)}, (query, text)
+
+
+@pytest.mark.parametrize("around", ["a{}B", "台a{}B湾"])
+def test_what_sqlite_folds_itself_is_folded_as_in_a_query(around):
+    """Of every character: not all texts are cut and folded before SQLite gets them."""
+    texts = [around.format(chr(c)) for c in range(0x20, 0x10000) if not 0xD800 <= c < 0xE000]
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(definitions("sqlite"))
+        db.execute("CREATE VIRTUAL TABLE tokens USING fts5vocab(articles_search, instance)")
+        insert = "INSERT INTO articles_search (rowid, headline, description) VALUES (?, ?, ?)"
+        rows = ((n, spaced(text), " ".join(words(text))) for n, text in enumerate(texts))
+        db.executemany(insert, rows)
+        found = {"headline": [], "description": []}
+        for doc, column, term in db.execute(
+            "SELECT doc, col, term FROM tokens ORDER BY doc, col, offset"
+        ):
+            found[column].append((texts[doc], term))
+    assert len(found["headline"]) > len(texts)
+    assert found["headline"] == found["description"]

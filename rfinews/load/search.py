@@ -43,13 +43,15 @@ _UNMARK = dict.fromkeys(
 _MAY_HAVE_MARKS = re.compile("[\u00a0-\u06ff\u1e00-\u1fff]")
 
 
-# ASCII, Han characters, and the signs that stand between them: what most texts are made of. Of these
-# there is nothing to fold but capitals.
+# ASCII, Latin letters, Han characters, and the signs that stand between them: what most texts are made
+# of. Left out is what SQLite's `unicode61` does not fold as `fold` does.
 _RARE = re.compile(
-    "[^\0-\x7f\xa0\xab\xb7\xbb\u2010-\u2029\u3000-\u3004\u3008-\u3011\u3014-\u301f"
+    "[^\0-\x7f\xa0-\xa9\xab-\xb1\xb4-\xb8\xbb\xbf-\xde\xe0-\u0131\u0134-\u013e\u0141-\u0148"
+    "\u014a-\u017e\u1e00-\u1e99\u1ea0-\u1eff\u2010-\u2029\u20ac\u3000-\u3004\u3008-\u3011\u3014-\u301f"
     "\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff0f\uff1a-\uff20\uff3b-\uff3e\uff5b-\uff5e\uff61-\uff64]"
 )
-_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]+")
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff]")
+_LATIN = re.compile("([0-9A-Za-z\xb5\xc0-\u017e\u1e00-\u1eff]+)")
 
 
 def fold(text: str) -> str:
@@ -79,14 +81,20 @@ def words(text: str) -> list[str]:
 
 
 def spaced(text: str) -> str:
-    """Return the words of a text with blanks between them, for a tokenizer that passes over all signs.
+    """Set blanks between the words of a text, for SQLite's `unicode61`.
 
-    >>> spaced("《台湾旅行法》第3条"), spaced("l’été")
-    ('《 台 湾 旅 行 法 》 第 3 条 ', 'l ete')
+    That tokenizer passes over signs, and folds Latin letters itself, in a tenth of the time.
+
+    >>> spaced("《旅行法》第3条"), spaced("L’été"), spaced("Ⅳ été")
+    ('《 旅 行 法 》 第 3 条', 'L’été', 'iv ete')
     """
     if _RARE.search(text):
         return " ".join(words(text))
-    return _HAN.sub(lambda run: f" {' '.join(run[0])} ", text.lower())
+    if text.isascii() or not _HAN.search(text):
+        return text
+    parts = _LATIN.split(text)
+    parts[::2] = map(" ".join, parts[::2])
+    return " ".join(parts)
 
 
 def phrases(query: str) -> list[list[str]]:

@@ -116,8 +116,11 @@ class SQLite(Rows):
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         with self._told():
-            with suppress(sqlite3.OperationalError):  # somebody is at it, for whom BEGIN waits
-                self._db.execute("PRAGMA journal_mode = WAL")  # who reads need not wait
+            if (
+                self._has_tables
+            ):  # who reads need not wait; of a new file all would be written twice
+                with suppress(sqlite3.OperationalError):  # somebody is at it, for whom BEGIN waits
+                    self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 if not self._has_tables:
