@@ -23,6 +23,8 @@ Record = dict[str, Any]
 REJECTED = ".rejected.jsonl"
 #: A line of more bytes is no record: the largest page that is fetched (10 MB) gives less.
 LONGEST = 32 << 20
+# A line is longer than what Python reads at once by default.
+_BUFFER = 1 << 18
 #: What every engine's BIGINT holds.
 _LARGEST = (1 << 63) - 1
 _DATES = ("date_published", "date_modified", "feed_date", "crawled_at")
@@ -102,7 +104,9 @@ class Source:
     def _raw_lines(self, stack: ExitStack) -> Iterator[bytes]:
         try:
             file: BinaryIO = (
-                stack.enter_context(self.path.open("rb")) if self.path else sys.stdin.buffer
+                stack.enter_context(self.path.open("rb", _BUFFER))
+                if self.path
+                else sys.stdin.buffer
             )
             self._file = file
             lines: io.BufferedIOBase | BinaryIO = file
